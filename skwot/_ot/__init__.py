@@ -1,0 +1,1 @@
+"""Numerics: arrays or tensors in, NamedTuples out."""

@@ -1,0 +1,1 @@
+"""Displays of fitted estimators; matplotlib is imported when one is drawn."""

@@ -1,0 +1,2 @@
+"""Problems with a known answer."""
+
