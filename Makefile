@@ -1,0 +1,72 @@
+# Every target makes its own environment: Python 3.11 or newer and make are enough.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+FLAVOURS := plot test lint docs
+STAMPS := $(FLAVOURS:%=$(VENV)/.installed-%)
+# The figures go to files, on a machine with a screen too.
+export MPLBACKEND := Agg
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types docs examples clean distclean
+.DELETE_ON_ERROR:
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.installed-plot ## run both gallery problems and the digits, figures in figures/
+	@echo "==> Running the demonstration"
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.installed-test ## run the tests and the docstrings' examples
+	@echo "==> Running the tests"
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-lint ## check style and formatting with ruff
+	@echo "==> Checking style"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-lint ## check the type hints with mypy
+	@echo "==> Checking types"
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs ## build the documentation, warnings are errors
+	@echo "==> Building the documentation in docs/_build/html"
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+examples: $(VENV)/.installed-plot ## run every example, figures in figures/
+	@echo "==> Running the examples"
+	$(BIN)/python examples/demo.py --all
+
+clean: ## remove what was built, keep the environment
+	rm -rf build dist *.egg-info figures .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst
+	find skwot tests examples benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment too
+	rm -rf $(VENV)
+
+# A name on PATH may be a launcher that cannot start, and some systems ship Python
+# without venv: so each candidate is asked, not just looked up.
+$(BIN)/python:
+	@echo "==> Creating $(VENV)"
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	        >/dev/null 2>&1; then \
+	        echo "with $$($$python --version) ($$(command -v $$python))"; \
+	        exec $$python -m venv $(VENV); \
+	    fi; \
+	done; \
+	echo "No Python 3.11 or newer that can create environments (modules venv and" >&2; \
+	echo "ensurepip) was found. Install one, or name it: make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+# setuptools comes first, from its pin, so that the build uses it and no other.
+$(STAMPS): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "==> Installing skwot[$*] at the versions of constraints.txt"
+	$(PIP) install --quiet --constraint constraints.txt setuptools
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[$*]"
+	@touch $@
