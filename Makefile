@@ -9,6 +9,7 @@ STAMPS := $(FLAVOURS:%=$(VENV)/.installed-%)
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help demo test lint types docs examples clean distclean
 .DELETE_ON_ERROR:
 
