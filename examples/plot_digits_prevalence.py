@@ -1,0 +1,116 @@
+"""
+Class proportions of a shifted sample
+=====================================
+
+A classifier is trained where all classes are equally frequent and used where they
+are not. How frequent is each class there? No label of the new sample is known.
+
+The labelled half of scikit-learn's digits provides one source for each class. From
+the other half we draw a *bag* with uneven proportions and estimate them, in a
+:class:`~sklearn.pipeline.Pipeline`.
+"""
+
+# sphinx_gallery_thumbnail_number = 1
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skwot import WassersteinUnmixer
+
+# %%
+# A bag with uneven proportions
+# -----------------------------
+# The proportions are drawn from a Dirichlet distribution, the images with
+# replacement from the half that is not labelled.
+
+rng = np.random.default_rng(0)
+images, digits = load_digits(return_X_y=True)
+X_labelled, X_pool, y_labelled, y_pool = train_test_split(
+    images, digits, test_size=0.5, stratify=digits, random_state=0
+)
+
+
+def draw_bag(size=200):
+    counts = rng.multinomial(size, rng.dirichlet(np.ones(10)))
+    rows = [
+        rng.choice(np.flatnonzero(y_pool == digit), count)
+        for digit, count in enumerate(counts)
+    ]
+    return np.concatenate(rows), counts / size
+
+
+rows, truth = draw_bag()
+bag = X_pool[rows]
+
+# %%
+# Estimate the proportions
+# ------------------------
+# Labelled rows and the bag go through one scaler and one projection. The rows of the
+# bag are labelled -1, the default ``target_label``.
+
+X = np.concatenate([X_labelled, bag])
+y = np.concatenate([y_labelled, np.full(len(bag), -1)])
+pipeline = make_pipeline(
+    StandardScaler(), PCA(20, random_state=0), WassersteinUnmixer()
+)
+unmixer = pipeline.fit(X, y)[-1]
+estimate = unmixer.weights_
+
+
+def mean_absolute_error(estimate, truth):
+    return np.abs(estimate - truth).mean()
+
+
+print("digit     ", *(f"{digit:6d}" for digit in unmixer.classes_))
+print("truth     ", *(f"{share:6.3f}" for share in truth))
+print("estimate  ", *(f"{share:6.3f}" for share in estimate))
+print(f"mean absolute error {mean_absolute_error(estimate, truth):.4f}")
+print(f"if nothing were done {mean_absolute_error(np.full(10, 0.1), truth):.4f}")
+print(f"loss {unmixer.loss_:.4f}, gap {unmixer.dual_gap_:.1e}, {unmixer.n_iter_} solves")
+
+# %%
+
+fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+ax.bar(unmixer.classes_ - 0.2, truth, 0.4, label="truth")
+ax.bar(unmixer.classes_ + 0.2, estimate, 0.4, label="estimate")
+ax.axhline(0.1, color="0.5", linestyle=":", label="labelled half")
+ax.set(xlabel="digit", ylabel="proportion", xticks=range(10))
+ax.legend()
+
+# %%
+# Which digit is each image?
+# --------------------------
+# ``predict`` follows the same transport plan.
+
+agreement = np.mean(pipeline.predict(bag) == y_pool[rows])
+print(f"images of the bag assigned to the right digit: {agreement:.1%}")
+
+# %%
+# Many bags, one fit
+# ------------------
+# Without target rows, ``fit`` only learns the sources. ``unmix`` then estimates any
+# number of bags; ``groups`` says which row belongs to which.
+
+pipeline.fit(X_labelled, y_labelled)
+bags = [draw_bag() for _ in range(6)]
+groups = np.repeat(np.arange(6), 200)
+rows = np.concatenate([rows for rows, _ in bags])
+truths = np.array([proportions for _, proportions in bags])
+estimates = pipeline[-1].unmix(pipeline[:-1].transform(X_pool[rows]), groups=groups)
+
+print(f"mean absolute error over six bags {mean_absolute_error(estimates, truths):.4f}")
+
+# %%
+
+fig, ax = plt.subplots(figsize=(4, 4), layout="constrained")
+ax.axline((0, 0), slope=1, color="0.7", linewidth=1)
+for group in range(6):
+    ax.scatter(truths[group], estimates[group], s=20, alpha=0.8, label=f"bag {group}")
+ax.set(xlabel="true proportion", ylabel="estimated proportion", aspect="equal")
+ax.legend(fontsize="small")
+plt.show()
