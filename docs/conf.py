@@ -24,8 +24,6 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "code"
-# The changelog is included from the repository's root, where its headings start.
-suppress_warnings = ["config.cache"]
 
 autosummary_generate = True
 autodoc_typehints = "none"
