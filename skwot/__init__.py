@@ -1,3 +1,8 @@
 """Mixtures fitted by optimal transport, as scikit-learn estimators."""
 
+from skwot._sources import stack_sources
+from skwot._unmixer import WassersteinUnmixer
+
+__all__ = ["WassersteinUnmixer", "stack_sources"]
+
 __version__ = "0.1.0.dev0"

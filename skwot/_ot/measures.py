@@ -1,0 +1,116 @@
+"""Discrete measures in a canonical form: one atom per distinct point."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Array = NDArray[np.float64]
+
+
+class Measure(NamedTuple):
+    """A probability measure with finitely many atoms.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n, d)
+        Distinct points in lexicographic order.
+    masses : ndarray of shape (n,)
+        Positive, summing to one.
+    """
+
+    points: Array
+    masses: Array
+
+
+class SourceMeasures(NamedTuple):
+    """K probability measures on one common support.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n, d)
+        Distinct points in lexicographic order, the union of the supports.
+    masses : sparse array of shape (n, K)
+        Column k holds the masses of source k and sums to one.
+    """
+
+    points: Array
+    masses: sparse.csr_array
+
+
+def canonical_measure(points: Array, masses: Array | None = None) -> Measure:
+    """Merge equal points, drop massless ones, sort, and normalise.
+
+    The result depends neither on the order of the rows nor on how the mass of
+    a point is divided among equal rows: a mass of 2 *is* a row given twice.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+    masses : ndarray of shape (n,), default=None
+        Non-negative, not all zero. Equal masses if None.
+
+    Returns
+    -------
+    Measure
+    """
+    masses = np.ones(len(points)) if masses is None else masses
+    kept = masses > 0
+    # Adding zero turns -0.0 into 0.0, which sorts and compares as one point.
+    points, masses = points[kept] + 0.0, masses[kept]
+    # The mass is the last key, so that sums do not depend on the row order.
+    order = np.lexsort((masses, *points.T[::-1]))
+    points, masses = points[order], masses[order]
+    first = _first_of_equal_rows(points)
+    masses = np.add.reduceat(masses, first)
+    return Measure(points[first], masses / masses.sum())
+
+
+def stack_measures(measures: Sequence[Measure]) -> SourceMeasures:
+    """Put measures on the union of their supports.
+
+    Parameters
+    ----------
+    measures : sequence of K Measure
+        In canonical form, in one space.
+
+    Returns
+    -------
+    SourceMeasures
+    """
+    points = np.concatenate([measure.points for measure in measures])
+    masses = np.concatenate([measure.masses for measure in measures])
+    source = np.repeat(np.arange(len(measures)), [len(m.masses) for m in measures])
+    order = np.lexsort((source, *points.T[::-1]))
+    points, masses, source = points[order], masses[order], source[order]
+    first = _first_of_equal_rows(points)
+    atom = np.repeat(np.arange(len(first)), np.diff(first, append=len(points)))
+    shape = (len(first), len(measures))
+    return SourceMeasures(
+        points[first], sparse.csr_array((masses, (atom, source)), shape=shape)
+    )
+
+
+def moments(measure: Measure) -> tuple[Array, Array]:
+    """Mean and covariance of a measure.
+
+    Parameters
+    ----------
+    measure : Measure
+
+    Returns
+    -------
+    mean : ndarray of shape (d,)
+    covariance : ndarray of shape (d, d)
+        The covariance of the measure itself, without a small-sample correction.
+    """
+    mean = measure.masses @ measure.points
+    centred = measure.points - mean
+    return mean, (centred.T * measure.masses) @ centred
+
+
+def _first_of_equal_rows(points: Array) -> NDArray[np.intp]:
+    changed = np.any(points[1:] != points[:-1], axis=1)
+    return np.flatnonzero(np.concatenate([[True], changed]))

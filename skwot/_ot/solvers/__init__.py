@@ -1,0 +1,1 @@
+"""Solvers of the unmixing problem, one a file."""

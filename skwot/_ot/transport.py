@@ -1,0 +1,229 @@
+"""Optimal transport between two discrete measures, as a differentiable value."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import ot
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+Array = NDArray[np.float64]
+Metric = str | Callable[[Array, Array], float]
+
+# Distances that SciPy computes row by row; "seuclidean" and "mahalanobis" are
+# absent, because SciPy scales them by the variance of the rows of each call.
+METRICS = frozenset(
+    {
+        "braycurtis",
+        "canberra",
+        "chebyshev",
+        "cityblock",
+        "correlation",
+        "cosine",
+        "euclidean",
+        "jensenshannon",
+        "minkowski",
+        "sqeuclidean",
+    }
+)
+
+_OPTIMAL = 1  # status of POT's network simplex
+_MAX_PIVOTS = 10**12  # the network simplex ends by itself
+
+
+class Transport(NamedTuple):
+    """A solved transport problem.
+
+    Attributes
+    ----------
+    value : float
+        Cost of a feasible plan.
+    plan : ndarray of shape (n, m)
+    alpha : ndarray of shape (n,)
+        Source potential, ``alpha_i = min_j cost_ij - beta_j``.
+    beta : ndarray of shape (m,)
+        Target potential.
+    """
+
+    value: float
+    plan: Array
+    alpha: Array
+    beta: Array
+
+
+def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
+    """Cost of moving a unit of mass between each pair of points.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+    others : ndarray of shape (m, d)
+    metric : str or callable
+        A name that :func:`scipy.spatial.distance.cdist` knows, or a function of
+        two vectors that returns a number.
+
+    Returns
+    -------
+    ndarray of shape (n, m)
+
+    Raises
+    ------
+    ValueError
+        If a cost is negative, infinite or not a number.
+    """
+    # An overflow shows as an infinite cost, which is reported below.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        cost = np.asarray(cdist(points, others, metric), dtype=np.float64)
+    if cost.size and not (cost.min() >= 0 and np.isfinite(cost.max())):
+        raise ValueError(
+            f"metric={metric!r} must give finite, non-negative costs; "
+            f"got costs between {cost.min()} and {cost.max()}."
+        )
+    return cost
+
+
+def c_transform(cost: Array, beta: Array) -> Array:
+    """Largest source potential that is feasible beside a target potential.
+
+    Parameters
+    ----------
+    cost : ndarray of shape (n, m)
+    beta : ndarray of shape (m,)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        ``min_j cost_ij - beta_j``.
+    """
+    return (cost - beta).min(axis=1)
+
+
+def solve_transport(
+    a: Array, b: Array, cost: Array, start: Array | None = None
+) -> Transport:
+    """Solve a transport problem by POT's network simplex.
+
+    The cost should be of order one: the network simplex has absolute tolerances.
+
+    Parameters
+    ----------
+    a : ndarray of shape (n,)
+        Source masses, non-negative; massless rows get a potential, too.
+    b : ndarray of shape (m,)
+        Target masses, positive, with the sum of `a`.
+    cost : ndarray of shape (n, m)
+    start : ndarray of shape (m,), default=None
+        A target potential to start from.
+
+    Returns
+    -------
+    Transport
+
+    Raises
+    ------
+    RuntimeError
+        If the network simplex does not report an optimal plan.
+    """
+    rows = np.flatnonzero(a > 0)
+    every = len(rows) == len(a)
+    active_cost = cost if every else np.ascontiguousarray(cost[rows])
+    flow, log = ot.emd(
+        a[rows],
+        b,
+        active_cost,
+        numItermax=_MAX_PIVOTS,
+        log=True,
+        center_dual=False,
+        check_marginals=False,
+        potentials_init=None
+        if start is None
+        else (c_transform(active_cost, start), start),
+    )
+    if log["result_code"] != _OPTIMAL:
+        raise RuntimeError(f"The network simplex failed: {log['warning']}")
+    flow, value = _repair_plan(flow, a[rows], b, active_cost)
+    beta = log["v"]
+    plan = flow
+    if not every:
+        plan = np.zeros_like(cost)
+        plan[rows] = flow
+    return Transport(value, plan, c_transform(cost, beta), beta)
+
+
+def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, float]:
+    """Make the marginals exact, so that the cost is that of a feasible plan.
+
+    Altschuler, Weed & Rigollet (2017), algorithm 2: shrink rows and columns that
+    hold too much, then add the product of what is missing. The network simplex
+    may leave out masses below its tolerance.
+    """
+    rows, columns = plan.sum(axis=1), plan.sum(axis=0)
+    tolerance = 1e-15
+    if abs(rows - a).max() <= tolerance and abs(columns - b).max() <= tolerance:
+        return plan, float(np.vdot(plan, cost))
+    plan = plan * np.minimum(1, np.divide(a, rows, out=np.ones_like(a), where=rows > 0))[:, None]
+    columns = plan.sum(axis=0)
+    plan *= np.minimum(1, np.divide(b, columns, out=np.ones_like(b), where=columns > 0))
+    missing_rows, missing_columns = a - plan.sum(axis=1), b - plan.sum(axis=0)
+    missing = missing_rows.clip(0).sum()
+    if missing > 0:
+        plan += np.outer(missing_rows.clip(0), missing_columns.clip(0) / missing)
+    return plan, float(np.vdot(plan, cost))
+
+
+class _TransportCost(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        cost: torch.Tensor,
+        beta: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        arrays = (x.detach().cpu().numpy() for x in (a, b, cost))
+        start = None if beta is None else beta.detach().cpu().numpy()
+        solved = solve_transport(*arrays, start)
+        value, plan, alpha, beta = (
+            torch.as_tensor(x, dtype=a.dtype, device=a.device) for x in solved
+        )
+        ctx.save_for_backward(alpha, beta, plan if ctx.needs_input_grad[2] else None)
+        ctx.mark_non_differentiable(alpha, beta)
+        return value, alpha, beta
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        alpha, beta, plan = ctx.saved_tensors
+        grad = grads[0]
+        return grad * alpha, grad * beta, None if plan is None else grad * plan, None
+
+
+def transport_cost(
+    a: torch.Tensor,
+    b: torch.Tensor,
+    cost: torch.Tensor,
+    beta: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Optimal transport cost as a differentiable function of its arguments.
+
+    By duality the potentials are a subgradient with respect to the masses and
+    the plan one with respect to the cost (Peyré & Cuturi, 2019, section 9.1).
+    The potentials of `a` and `b` are determined up to a constant that cancels as
+    long as the masses keep equal sums.
+
+    Parameters
+    ----------
+    a : tensor of shape (n,)
+    b : tensor of shape (m,)
+    cost : tensor of shape (n, m)
+    beta : tensor of shape (m,), default=None
+        A target potential to start from; the value does not depend on it.
+
+    Returns
+    -------
+    value : tensor, scalar
+    alpha : tensor of shape (n,), without gradient
+    beta : tensor of shape (m,), without gradient
+    """
+    return _TransportCost.apply(a, b, cost, beta)
