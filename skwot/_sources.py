@@ -65,7 +65,11 @@ def stack_sources(
         raise ValueError(
             f"sources and target must have one number of features; got {widths}."
         )
-    labels = [name for (name, _), (points, _) in zip(named, parts) for _ in points]
+    labels = [
+        name
+        for (name, _), (points, _) in zip(named, parts, strict=True)
+        for _ in points
+    ]
     return (
         np.concatenate([points for points, _ in parts]),
         _label_array(labels),

@@ -143,7 +143,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     array([0, 1])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "metric": [StrOptions(set(METRICS)), callable],
         "solver": [StrOptions({"pgd"})],
         "learning_rate": [
@@ -207,11 +207,13 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             If no row is labelled as a source's, or a source or the target has no
             mass.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         masses = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
-        self.classes_, sources, target = split_sources(X, y, masses, self.target_label)
+        self.classes_, sources, target = split_sources(
+            rows, labels, masses, self.target_label
+        )
         pairs = [moments(source) for source in sources]
         self.means_ = np.array([mean for mean, _ in pairs])
         self.covariances_ = np.array([covariance for _, covariance in pairs])
@@ -228,12 +230,14 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     def _solve(self, sources: SourceMeasures, target: Measure) -> Unmixing:
         """Solve one problem, with costs in the units of the ground cost."""
         problem = unmixing_problem(sources, target, self.metric)
-        limits = {"max_iter": self.max_iter, "tol": self.tol}
         if self.learning_rate == "auto":
-            found = solve_bundle(problem, **limits)
+            found = solve_bundle(problem, max_iter=self.max_iter, tol=self.tol)
         else:
             found = solve_gradient(
-                problem, learning_rate=float(self.learning_rate), **limits
+                problem,
+                learning_rate=float(self.learning_rate),
+                max_iter=self.max_iter,
+                tol=self.tol,
             )
         return found.in_units(problem.unit)
 
@@ -265,10 +269,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             Rows sum to one.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
         masses = sparse.csr_array(self.source_masses_ * self.weights_)
         return assign(
-            X, self.source_points_, masses, self.source_potentials_, self.metric
+            rows, self.source_points_, masses, self.source_potentials_, self.metric
         )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -315,11 +319,11 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             If a target has no mass.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
         masses = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
-        targets = _split_groups(X, masses, groups)
+        targets = _split_groups(rows, masses, groups)
         sources = SourceMeasures(
             self.source_points_, sparse.csr_array(self.source_masses_)
         )

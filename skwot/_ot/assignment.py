@@ -49,8 +49,8 @@ def assign(
     shares = np.empty((len(points), masses.shape[1]))
     for start in range(0, len(points), rows):
         cost = ground_cost(points[start : start + rows], support, metric)
-        near = sparse.csr_array(_ties(cost, potentials), dtype=np.float64)
-        shares[start : start + rows] = (near @ masses).toarray()
+        near = _ties(cost, potentials).astype(np.float64)
+        shares[start : start + rows] = near @ masses
     return shares / shares.sum(axis=1, keepdims=True)
 
 

@@ -1,7 +1,7 @@
 """Optimal transport between two discrete measures, as a differentiable value."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import ot
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 Array = NDArray[np.float64]
-Metric = str | Callable[[Array, Array], float]
+Metric = str | Callable[..., Any]
 
 # Distances that SciPy computes row by row; "seuclidean" and "mahalanobis" are
 # absent, because SciPy scales them by the variance of the rows of each call.
@@ -75,7 +75,7 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
     """
     # An overflow shows as an infinite cost, which is reported below.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        cost = np.asarray(cdist(points, others, metric), dtype=np.float64)
+        cost = np.asarray(cdist(points, others, cast(Any, metric)), dtype=np.float64)
     if cost.size and not (cost.min() >= 0 and np.isfinite(cost.max())):
         raise ValueError(
             f"metric={metric!r} must give finite, non-negative costs; "
@@ -163,7 +163,12 @@ def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, f
     tolerance = 1e-15
     if abs(rows - a).max() <= tolerance and abs(columns - b).max() <= tolerance:
         return plan, float(np.vdot(plan, cost))
-    plan = plan * np.minimum(1, np.divide(a, rows, out=np.ones_like(a), where=rows > 0))[:, None]
+    plan = (
+        plan
+        * np.minimum(1, np.divide(a, rows, out=np.ones_like(a), where=rows > 0))[
+            :, None
+        ]
+    )
     columns = plan.sum(axis=0)
     plan *= np.minimum(1, np.divide(b, columns, out=np.ones_like(b), where=columns > 0))
     missing_rows, missing_columns = a - plan.sum(axis=1), b - plan.sum(axis=0)
@@ -173,6 +178,10 @@ def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, f
     return plan, float(np.vdot(plan, cost))
 
 
+def _as_array(tensor: torch.Tensor) -> Array:
+    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+
+
 class _TransportCost(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -180,11 +189,10 @@ class _TransportCost(torch.autograd.Function):
         a: torch.Tensor,
         b: torch.Tensor,
         cost: torch.Tensor,
-        beta: torch.Tensor | None,
+        start: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        arrays = (x.detach().cpu().numpy() for x in (a, b, cost))
-        start = None if beta is None else beta.detach().cpu().numpy()
-        solved = solve_transport(*arrays, start)
+        initial = None if start is None else _as_array(start)
+        solved = solve_transport(_as_array(a), _as_array(b), _as_array(cost), initial)
         value, plan, alpha, beta = (
             torch.as_tensor(x, dtype=a.dtype, device=a.device) for x in solved
         )
@@ -203,7 +211,7 @@ def transport_cost(
     a: torch.Tensor,
     b: torch.Tensor,
     cost: torch.Tensor,
-    beta: torch.Tensor | None = None,
+    start: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Optimal transport cost as a differentiable function of its arguments.
 
@@ -217,7 +225,7 @@ def transport_cost(
     a : tensor of shape (n,)
     b : tensor of shape (m,)
     cost : tensor of shape (n, m)
-    beta : tensor of shape (m,), default=None
+    start : tensor of shape (m,), default=None
         A target potential to start from; the value does not depend on it.
 
     Returns
@@ -226,4 +234,4 @@ def transport_cost(
     alpha : tensor of shape (n,), without gradient
     beta : tensor of shape (m,), without gradient
     """
-    return _TransportCost.apply(a, b, cost, beta)
+    return _TransportCost.apply(a, b, cost, start)

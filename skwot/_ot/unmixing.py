@@ -10,7 +10,7 @@ by weak duality, and the minimum of the maximum of such planes bounds the optimu
 from below (Kelley, 1960).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -173,7 +173,7 @@ class Objective:
         value, _, beta = transport_cost(
             reweighted, self._target, self._cost, self._beta
         )
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         assert w.grad is not None
         self._beta = beta
         offset = float(self._target @ beta)
@@ -322,7 +322,7 @@ def _minimise_maximum(
     steepest = float(abs(slopes).max()) or 1.0
     unit = gap if ROUNDING < gap < steepest else steepest
     step = unit / steepest
-    result = linprog(
+    result: Any = linprog(
         np.append(np.zeros(n_sources), 1.0),
         A_ub=np.column_stack([slopes / steepest, -np.ones(n_planes)]),
         b_ub=-values / unit,

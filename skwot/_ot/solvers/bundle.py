@@ -46,5 +46,8 @@ def solve_bundle(problem: UnmixingProblem, *, max_iter: int, tol: float) -> Unmi
         projected = project_level_set(
             planes.best.weights, planes.slopes, planes.offsets - goal
         )
-        weights = minimiser if projected is None else projected
+        following = minimiser if projected is None else projected
+        if following is None:
+            break  # both programmes failed: the gap says how far this went
+        weights = following
     return planes.conclude(tol)
