@@ -1,3 +1,4 @@
+import re
 from importlib.metadata import version as installed_version
 
 import matplotlib
@@ -61,3 +62,26 @@ html_theme_options = {
     "footer_end": [],
 }
 html_show_sourcelink = False
+
+
+# Names of fitted attributes end in an underscore, which reStructuredText reads as a
+# link where they stand in a type, as in "ndarray of shape (n_iter_ + 1,)".
+TYPE_LINE = re.compile(r"^(\s*\w+ : )(.*\w_\b.*)$")
+SCIKIT_LEARN_LINK = re.compile(r":(?:ref|term):`([^`<]+?)(?:\s*<[^>]*>)?`")
+
+
+def prepare_docstring(app, what, name, obj, options, lines):
+    inherited = (getattr(obj, "__module__", None) or "").startswith("sklearn.")
+    for number, line in enumerate(lines):
+        if inherited or ":term:" in line:
+            # These lead into scikit-learn's own documentation.
+            line = SCIKIT_LEARN_LINK.sub(r"\1", line)
+        parts = TYPE_LINE.match(line)
+        if parts:
+            line = parts[1] + re.sub(r"(?<=\w)_(?!\w)", r"\_", parts[2])
+        lines[number] = line
+
+
+def setup(app):
+    # Before numpydoc, which reads the same docstrings.
+    app.connect("autodoc-process-docstring", prepare_docstring, priority=1)
