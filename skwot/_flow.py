@@ -1,0 +1,605 @@
+"""Gaussian mixtures that flow towards a target mixture."""
+
+import warnings
+from copy import deepcopy
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._given_mixtures import (
+    INIT_NAMES,
+    build_gaussian_mixture,
+    estimate_mixture,
+    read_mixture,
+    seed_mixture,
+)
+from ._ot.couplings import (
+    interpolate_mixtures,
+    transport_barycentric,
+    transport_random,
+)
+from ._ot.flow import Flow, flow_mixture
+from ._ot.mixtures import Mixture
+
+Array = NDArray[np.float64]
+
+
+class GMMFlowFitter(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
+):
+    """Gaussian mixture that flows towards a target mixture.
+
+    The weights, means and covariances of `n_components` Gaussians descend the
+    squared MW2 distance to a fixed Gaussian mixture: the cost of the cheapest
+    transport between the two that is itself a Gaussian mixture [1]_. The target
+    is given, or estimated from the data. The whole path is kept.
+
+    With fewer components than the target has, this is a reduction that is
+    optimal for transport. As a *density* it is poor, because a component that
+    stands for several is as narrow as they are on average: where the likelihood
+    matters, fit a :class:`~sklearn.mixture.GaussianMixture`, or merge components
+    as Runnalls does [3]_.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components that flow.
+
+    target : mixture, tuple or None, default=None
+        Where to flow: a fitted mixture, which is anything with ``weights_``,
+        ``means_`` and ``covariances_``, or a tuple ``(weights, means,
+        covariances)`` of arrays of shape (m,), (m, n_features) and (m, n_features,
+        n_features). With None, :class:`~sklearn.mixture.GaussianMixture` is fitted
+        to the data.
+
+    n_target_components : int, default=None
+        Number of components of the target; None means `n_components` if the
+        target is estimated, and what it has if it is given.
+
+    init : {'k-means++', 'kmeans', 'random', 'random_from_data'}, mixture or tuple, \
+            default='k-means++'
+        Where to start: one of the names of scikit-learn's ``init_params``, for
+        the mixture that one step of EM makes of that initialisation on the data,
+        or a mixture in one of the forms of `target`.
+
+    fixed_weights : bool, default=False
+        Whether the weights stay as they start.
+
+    solver : {'pgd'}, default='pgd'
+        Projected gradient descent.
+
+    learning_rate : 'auto' or float, default='auto'
+        With 'auto', steps in the Bures-Wasserstein metric: they need no tuning, do
+        not depend on the unit of the data, and the loss never rises. The
+        weights move once means and covariances have come to rest, so the result
+        is no worse than with fixed weights. A float is the rate of a plain loop
+        of Adam in the unit of the data, as in POT's gallery [2]_: it always takes
+        `max_iter` steps, means at twice the rate and the weights through a
+        softmax.
+
+    max_iter : int, default=100
+        Maximum number of steps.
+
+    tol : float, default=1e-6
+        Relative decrease of the loss in one step below which the flow has
+        converged.
+
+    reg_covar : float, default=1e-6
+        Smallest eigenvalue of a covariance, relative to the mean variance within
+        the target's components. If these are points, it is relative to the mean
+        variance within the initial components, and if these are points, too, to
+        the variance of all means.
+
+    n_init : int, default=1
+        Number of flows from different initialisations, of which the one with the
+        lowest loss is kept. A given mixture starts a single one.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last call ended, instead of `init`.
+
+    n_jobs : int, default=None
+        Number of flows that run at the same time; None means 1 unless in a
+        :func:`joblib.parallel_config` context.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initialisations, of the target's estimation, of `sample` and
+        of random transport.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+        Weights of the step with the lowest loss, like all that follows.
+    means_ : ndarray of shape (n_components, n_features)
+        Means.
+    covariances_ : ndarray of shape (n_components, n_features, n_features)
+        Covariances.
+    precisions_ : ndarray of shape (n_components, n_features, n_features)
+        Inverse covariances.
+    precisions_cholesky_ : ndarray of shape (n_components, n_features, n_features)
+        Upper triangular U with ``U U^T`` the precision.
+    target_weights_ : ndarray of shape (n_target_components,)
+        Weights of the target.
+    target_means_ : ndarray of shape (n_target_components, n_features)
+        Means of the target.
+    target_covariances_ : ndarray of shape \
+            (n_target_components, n_features, n_features)
+        Covariances of the target.
+    plan_ : ndarray of shape (n_components, n_target_components)
+        Optimal plan between the components and those of the target.
+    loss_ : float
+        Squared MW2 distance to the target, in squared units of the data.
+    loss_curve_ : ndarray of shape (n_iter_ + 1,)
+        Loss at each step, that of the initial mixture first.
+    weights_path_ : ndarray of shape (n_iter_ + 1, n_components)
+        Weights at each step, the initial ones first.
+    means_path_ : ndarray of shape (n_iter_ + 1, n_components, n_features)
+        Means at each step.
+    covariances_path_ : ndarray of shape \
+            (n_iter_ + 1, n_components, n_features, n_features)
+        Covariances at each step.
+    n_iter_ : int
+        Number of steps.
+    converged_ : bool
+        Whether the loss came to rest. That may be above zero, if nothing better is
+        near.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all were strings.
+
+    See Also
+    --------
+    sklearn.mixture.GaussianMixture : Mixture of largest likelihood.
+
+    References
+    ----------
+    .. [1] Delon, J., & Desolneux, A. (2020). A Wasserstein-type distance in the
+       space of Gaussian mixture models. SIAM Journal on Imaging Sciences, 13(2),
+       936-970.
+    .. [2] POT's gallery, "Gradient Flow for GMM-OT distance".
+    .. [3] Runnalls, A. R. (2007). Kullback-Leibler approach to Gaussian mixture
+       reduction. IEEE Transactions on Aerospace and Electronic Systems, 43(3),
+       989-999.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skwot import GMMFlowFitter
+    >>> target = ([0.25, 0.75], [[0.0], [4.0]], [[[1.0]], [[4.0]]])
+    >>> initial = ([0.5, 0.5], [[1.0], [2.0]], [[[1.0]], [[1.0]]])
+    >>> X = np.array([[0.0], [1.0], [4.0]])
+    >>> flow = GMMFlowFitter(2, target=target, init=initial).fit(X)
+    >>> flow.weights_.round(6)
+    array([0.25, 0.75])
+    >>> flow.means_.round(6)
+    array([[0.],
+           [4.]])
+    >>> flow.predict(X)
+    array([0, 0, 1])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        # Any object that holds a mixture will do: read_mixture validates these two.
+        "target": "no_validation",
+        "init": "no_validation",
+        "n_target_components": [Interval(Integral, 1, None, closed="left"), None],
+        "fixed_weights": ["boolean"],
+        "solver": [StrOptions({"pgd"})],
+        "learning_rate": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "reg_covar": [Interval(Real, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        target: Any = None,
+        n_target_components: int | None = None,
+        init: Any = "k-means++",
+        fixed_weights: bool = False,
+        solver: str = "pgd",
+        learning_rate: float | str = "auto",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        reg_covar: float = 1e-6,
+        n_init: int = 1,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_components = n_components
+        self.target = target
+        self.n_target_components = n_target_components
+        self.init = init
+        self.fixed_weights = fixed_weights
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.n_init = n_init
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def __sklearn_clone__(self) -> Self:
+        # A fitted mixture is data here, not a model to train: it stays fitted.
+        cloned = super().__sklearn_clone__()
+        cloned.target, cloned.init = deepcopy(self.target), deepcopy(self.init)
+        return cloned
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.weights_)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Flow from the initial mixture to the target.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data from which the target, the initial mixture or both are
+            estimated. If both are given, it only fixes the features.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : GMMFlowFitter
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data are not finite or have fewer rows than components to
+            estimate, or if a given mixture is not one or does not match the
+            data.
+        """
+        estimated = self.target is None or isinstance(self.init, str)
+        points: Array = validate_data(
+            self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
+        )
+        random_state = check_random_state(self.random_state)
+        target = self._make_target(points, random_state)
+        flows = Parallel(n_jobs=self.n_jobs)(
+            delayed(flow_mixture)(
+                initial,
+                target,
+                learning_rate=None
+                if self.learning_rate == "auto"
+                else self.learning_rate,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                reg_covar=self.reg_covar,
+                fixed_weights=self.fixed_weights,
+            )
+            for initial in self._make_initials(points, random_state)
+        )
+        self._store(min(flows, key=lambda flow: flow.losses.min()), target)
+        return self
+
+    def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
+        if self.target is not None:
+            n_components = self.n_target_components
+            return read_mixture(self.target, "target", X.shape[1], n_components)
+        n_components = self.n_target_components or self.n_components
+        return estimate_mixture(X, n_components, self.reg_covar, random_state)
+
+    def _make_initials(
+        self, X: Array, random_state: np.random.RandomState
+    ) -> list[Mixture]:
+        if self.warm_start and hasattr(self, "weights_"):
+            return [read_mixture(self, "warm_start", X.shape[1], self.n_components)]
+        if not isinstance(self.init, str):
+            return [read_mixture(self.init, "init", X.shape[1], self.n_components)]
+        if self.init not in INIT_NAMES:
+            raise ValueError(
+                f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}."
+            )
+        return [
+            seed_mixture(X, self.n_components, self.init, random_state)
+            for _ in range(self.n_init)
+        ]
+
+    def _store(self, flow: Flow, target: Mixture) -> None:
+        best = flow.best
+        self.weights_path_, self.means_path_, self.covariances_path_ = flow[:3]
+        fitted = Mixture(*(path[best].copy() for path in flow[:3]))
+        density = build_gaussian_mixture(fitted, None)
+        self.weights_, self.means_, self.covariances_ = fitted
+        self.precisions_ = density.precisions_
+        self.precisions_cholesky_ = density.precisions_cholesky_
+        self.target_weights_, self.target_means_, self.target_covariances_ = target
+        self.plan_, self.loss_curve_ = flow.plan, flow.losses
+        self.loss_ = float(flow.losses[best])
+        self.n_iter_ = len(flow.losses) - 1
+        self.converged_ = flow.converged
+        if not self.converged_:
+            last, before = flow.losses[-1], flow.losses[-2]
+            warnings.warn(
+                f"The flow did not converge in max_iter={self.max_iter} steps: the "
+                f"last one took the loss from {before:.6g} to {last:.6g}, a "
+                f"relative change above tol={self.tol:.6g}.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _density(self) -> GaussianMixture:
+        check_is_fitted(self)
+        fitted = Mixture(self.weights_, self.means_, self.covariances_)
+        return build_gaussian_mixture(fitted, self.random_state)
+
+    def _evaluate_density(self, method: str, X: ArrayLike) -> Any:
+        density = self._density()
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        with np.errstate(divide="ignore"):  # the logarithm of a weight of 0
+            return getattr(density, method)(X)
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Probabilities of the components given each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Rows sum to 1.
+        """
+        return self.predict_proba(X)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Probabilities of the components given each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Rows sum to 1.
+        """
+        return self._evaluate_density("predict_proba", X)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.intp]:
+        """Most probable component of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Indices of components.
+        """
+        return self._evaluate_density("predict", X)
+
+    def score_samples(self, X: ArrayLike) -> Array:
+        """Logarithm of the density at each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Log-likelihoods.
+        """
+        return self._evaluate_density("score_samples", X)
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Mean logarithm of the density.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        float
+            Mean log-likelihood of a sample.
+        """
+        return float(self._evaluate_density("score", X))
+
+    def aic(self, X: ArrayLike) -> float:
+        """Akaike's information criterion; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        float
+            Criterion of all samples together.
+        """
+        return float(self._evaluate_density("aic", X))
+
+    def bic(self, X: ArrayLike) -> float:
+        """Bayesian information criterion; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        float
+            Criterion of all samples together.
+        """
+        return float(self._evaluate_density("bic", X))
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
+        """Draw samples from the fitted mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of samples.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Samples, those of a component together.
+        y : ndarray of shape (n_samples,)
+            Their components.
+        """
+        return self._density().sample(n_samples)
+
+    def to_sklearn(self) -> GaussianMixture:
+        """Fitted mixture as scikit-learn's own estimator.
+
+        Returns
+        -------
+        GaussianMixture
+            A fitted estimator with the same density, which is independent of this
+            one.
+        """
+        density = deepcopy(self._density())
+        density.set_params(reg_covar=self.reg_covar)
+        density.converged_, density.n_iter_ = self.converged_, self.n_iter_
+        if hasattr(self, "feature_names_in_"):
+            density.feature_names_in_ = self.feature_names_in_.copy()
+        return density
+
+    def transport(
+        self, X: ArrayLike, *, method: str = "barycentric", t: float = 1.0
+    ) -> Array:
+        """Move samples of the initial mixture towards the target.
+
+        They move along the optimal plan between the two, independently of the
+        path that the flow took [1]_.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples of the initial mixture.
+        method : {'barycentric', 'random'}, default='barycentric'
+            Whether a sample goes to the mean of its images under the plan's
+            Gaussian maps, or to the image under one that is drawn by its
+            probability. Only the second makes samples of the target; the first is
+            a function of the sample, and smoother.
+        t : float, default=1.0
+            Part of the way to go, from 0 to 1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Moved samples.
+
+        Raises
+        ------
+        ValueError
+            If `method` or `t` is not among these.
+
+        References
+        ----------
+        .. [1] Delon, J., & Desolneux, A. (2020). A Wasserstein-type distance in the
+           space of Gaussian mixture models. SIAM Journal on Imaging Sciences,
+           13(2), 936-970.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skwot import GMMFlowFitter
+        >>> flow = GMMFlowFitter(
+        ...     init=([1.0], [[0.0]], [[[1.0]]]), target=([1.0], [[5.0]], [[[4.0]]])
+        ... ).fit(np.zeros((1, 1)))
+        >>> flow.transport([[0.0], [1.0]])
+        array([[5.],
+               [7.]])
+        """
+        check_is_fitted(self)
+        points: Array = validate_data(self, X, reset=False, dtype=np.float64)
+        _check_time(t)
+        if method not in ("barycentric", "random"):
+            raise ValueError(
+                f"method must be 'barycentric' or 'random', got {method!r}."
+            )
+        initial, target = self._ends()
+        responsibilities = self._responsibilities(points, initial)
+        if method == "barycentric":
+            moved = transport_barycentric(points, responsibilities, initial, target)
+        else:
+            rng = check_random_state(self.random_state)
+            moved = transport_random(points, responsibilities, initial, target, rng)
+        return (1 - t) * points + t * moved
+
+    def interpolate(self, t: float) -> Mixture:
+        """Point of the geodesic between the initial mixture and the target.
+
+        Parameters
+        ----------
+        t : float
+            From 0, the initial mixture, to 1, the target.
+
+        Returns
+        -------
+        Mixture
+            NamedTuple of weights of shape (n_pairs,), means of shape (n_pairs,
+            n_features) and covariances of shape (n_pairs, n_features,
+            n_features): one component for each pair of components that the plan
+            between the two joins.
+
+        Raises
+        ------
+        ValueError
+            If `t` is not between 0 and 1.
+        """
+        check_is_fitted(self)
+        _check_time(t)
+        return interpolate_mixtures(*self._ends(), t)
+
+    def _ends(self) -> tuple[Mixture, Mixture]:
+        paths = self.weights_path_, self.means_path_, self.covariances_path_
+        target = self.target_weights_, self.target_means_, self.target_covariances_
+        return Mixture(*(path[0] for path in paths)), Mixture(*target)
+
+    @staticmethod
+    def _responsibilities(X: Array, mixture: Mixture) -> Array:
+        with np.errstate(divide="ignore"):  # the logarithm of a weight of 0
+            return build_gaussian_mixture(mixture, None).predict_proba(X)
+
+
+def _check_time(t: float) -> None:
+    if not 0 <= t <= 1:
+        raise ValueError(f"t must be between 0 and 1, got {t!r}.")

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from skwot._ot.flow import flow_mixture, reassign_weights
+from skwot._ot.mixtures import Mixture, PairCosts, prepare_target
+from tests.generators.gaussians import mixture_pairs, random_mixture
+
+OPTIONS = {
+    "learning_rate": None,
+    "max_iter": 500,
+    "tol": 1e-6,
+    "reg_covar": 1e-6,
+    "fixed_weights": False,
+}
+
+
+def flow(initial, target, **options):
+    return flow_mixture(initial, target, **(OPTIONS | options))
+
+
+@settings(max_examples=25, deadline=None)
+@given(mixture_pairs())
+def test_loss_never_rises_and_mixtures_stay_mixtures(pair):
+    found = flow(*pair)
+    assert found.converged
+    assert (np.diff(found.losses) <= 0).all()
+    np.testing.assert_allclose(found.weights.sum(1), 1, atol=1e-12)
+    assert found.weights.min() >= 0
+    assert np.linalg.eigvalsh(found.covariances).min() > 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(mixture_pairs())
+def test_free_weights_end_at_or_below_fixed_ones(pair):
+    free, fixed = (flow(*pair, fixed_weights=w) for w in (False, True))
+    assert free.losses[-1] <= fixed.losses[-1]
+    assert (fixed.weights == fixed.weights[0]).all()
+
+
+def test_a_single_gaussian_reaches_its_target():
+    rng = np.random.default_rng(0)
+    initial, target = random_mixture(rng, 1, 5), random_mixture(rng, 1, 5)
+    found = flow(initial, target)
+    assert found.converged
+    np.testing.assert_allclose(found.means[-1], target.means, atol=1e-12)
+    np.testing.assert_allclose(found.covariances[-1], target.covariances, atol=1e-6)
+
+
+def test_fixed_weights_rest_at_the_barycentre_of_what_they_serve():
+    # One component for two points of masses 1/4 and 3/4, 4 apart.
+    target = Mixture(
+        np.array([0.25, 0.75]), np.array([[0.0], [4.0]]), np.array([[[1.0]], [[9.0]]])
+    )
+    initial = Mixture(np.ones(1), np.array([[7.0]]), np.array([[[100.0]]]))
+    found = flow(initial, target)
+    assert found.means[-1] == pytest.approx(3)
+    # Standard deviations average: (1/4) 1 + (3/4) 3.
+    assert found.covariances[-1] == pytest.approx(2.5**2)
+    assert found.losses[-1] == pytest.approx(3 / 16 * (4**2 + 2**2))
+
+
+@pytest.mark.parametrize("learning_rate", [None, 0.01])
+def test_flow_keeps_the_spectrum_above_the_floor(learning_rate):
+    target = Mixture(np.full(2, 0.5), np.array([[0.0, 0], [5, 0]]), np.zeros((2, 2, 2)))
+    target.covariances[0, 0, 0] = 1.0
+    initial = Mixture(
+        np.full(2, 0.5), np.array([[1.0, 0], [2, 3]]), np.zeros((2, 2, 2))
+    )
+    found = flow(
+        initial, target, reg_covar=1e-3, learning_rate=learning_rate, max_iter=50
+    )
+    floor = 1e-3 * 0.25  # the mean variance is a quarter: one direction in four
+    assert np.linalg.eigvalsh(found.covariances).min() >= floor * (1 - 1e-9)
+    assert found.losses[found.best] <= found.losses[0]
+
+
+def test_no_component_collapses_when_there_are_as_many_as_targets():
+    rng = np.random.default_rng(1)
+    uniform = np.full(12, 1 / 12)
+    initial, target = (random_mixture(rng, 12, 6, uniform) for _ in range(2))
+    found = flow(initial, target)
+    assert found.losses[-1] <= 1e-10 * found.losses[0]
+    np.testing.assert_allclose(found.weights[-1], uniform, atol=1e-12)
+
+
+def test_reassigned_weights_keep_every_component_alive():
+    # Two components sit on the targets; the third serves half of each.
+    target = Mixture(np.full(2, 0.5), np.array([[0.0], [1]]), np.ones((2, 1, 1)))
+    means = torch.tensor([[0.0], [1.0], [0.4]], dtype=torch.float64)
+    covariances = torch.ones((3, 1, 1), dtype=torch.float64)
+    plan = np.array([[0.25, 0.0], [0.0, 0.25], [0.25, 0.25]])
+    costs = PairCosts(means, covariances, prepare_target(target))
+    # It keeps the first target, which is nearer to it, and gives up the second.
+    np.testing.assert_allclose(reassign_weights(costs, plan), [0.25, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-2, 1e2, 1e4])
+def test_flow_does_not_depend_on_the_unit(scale):
+    rng = np.random.default_rng(2)
+    pair = random_mixture(rng, 6, 3), random_mixture(rng, 5, 3)
+    scaled = [Mixture(w, scale * m, scale**2 * c) for w, m, c in pair]
+    plain, found = flow(*pair), flow(*scaled)
+    assert len(found.losses) == len(plain.losses)
+    np.testing.assert_allclose(found.weights, plain.weights, atol=1e-8)
+    np.testing.assert_allclose(found.means / scale, plain.means, atol=1e-8)
+    np.testing.assert_allclose(
+        found.covariances / scale**2, plain.covariances, atol=1e-8
+    )
+    np.testing.assert_allclose(found.losses / scale**2, plain.losses, atol=1e-8)

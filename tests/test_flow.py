@@ -1,0 +1,505 @@
+import pickle
+
+import numpy as np
+import ot
+import pandas as pd
+import pytest
+import skops.io
+import torch
+from scipy.stats import multivariate_normal
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skwot._flow import GMMFlowFitter
+from skwot._ot.mixtures import prepare_target, solve_mw2
+from tests.generators.gaussians import random_mixture
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    return random_mixture(rng, 4, 3), random_mixture(rng, 3, 3)
+
+
+@pytest.fixture
+def flow(pair):
+    initial, target = pair
+    return GMMFlowFitter(4, init=initial, target=target, random_state=0).fit(
+        np.zeros((1, 3))
+    )
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_blobs(200, n_features=3, centers=4, random_state=0)[0]
+
+
+def mw2(source, target):
+    means, covariances = (torch.as_tensor(x) for x in source[1:])
+    return solve_mw2(source[0], means, covariances, prepare_target(target)).value
+
+
+def fitted_mixture(flow):
+    return flow.weights_, flow.means_, flow.covariances_
+
+
+# Path and attributes
+
+
+def test_recorded_path_is_consistent(flow, pair):
+    initial, target = pair
+    n = flow.n_iter_ + 1
+    assert flow.loss_curve_.shape == (n,)
+    assert flow.weights_path_.shape == (n, 4)
+    assert flow.means_path_.shape == (n, 4, 3)
+    assert flow.covariances_path_.shape == (n, 4, 3, 3)
+    for path, start in zip(
+        (flow.weights_path_, flow.means_path_, flow.covariances_path_),
+        initial,
+        strict=True,
+    ):
+        np.testing.assert_allclose(path[0], start, atol=1e-14)
+    for step, loss in enumerate(flow.loss_curve_):
+        at = (
+            flow.weights_path_[step],
+            flow.means_path_[step],
+            flow.covariances_path_[step],
+        )
+        assert mw2(at, target) == pytest.approx(loss, rel=1e-9, abs=1e-13)
+    assert flow.loss_ == flow.loss_curve_.min()
+    assert mw2(fitted_mixture(flow), target) == pytest.approx(flow.loss_, abs=1e-13)
+
+
+def test_plan_joins_the_two_mixtures(flow, pair):
+    np.testing.assert_allclose(flow.plan_.sum(1), flow.weights_, atol=1e-12)
+    np.testing.assert_allclose(flow.plan_.sum(0), pair[1].weights, atol=1e-12)
+    np.testing.assert_allclose(flow.target_weights_, pair[1].weights)
+    np.testing.assert_allclose(flow.target_means_, pair[1].means)
+    np.testing.assert_allclose(flow.target_covariances_, pair[1].covariances)
+
+
+def test_precisions(flow):
+    identities = [np.eye(3)] * 4
+    factors = flow.precisions_cholesky_
+    np.testing.assert_allclose(
+        flow.precisions_ @ flow.covariances_, identities, atol=1e-9
+    )
+    np.testing.assert_allclose(factors @ factors.swapaxes(1, 2), flow.precisions_)
+
+
+def test_a_fixed_rate_takes_all_steps_and_keeps_the_best(pair):
+    initial, target = pair
+    flow = GMMFlowFitter(4, init=initial, target=target, learning_rate=0.5, max_iter=30)
+    with pytest.warns(ConvergenceWarning, match="max_iter=30"):
+        flow.fit(np.zeros((1, 3)))
+    assert flow.n_iter_ == 30
+    assert not flow.converged_
+    assert flow.loss_ == flow.loss_curve_.min() < flow.loss_curve_[-1]
+    assert mw2(fitted_mixture(flow), target) == pytest.approx(flow.loss_)
+
+
+def test_running_out_of_steps_warns_with_the_losses(pair):
+    flow = GMMFlowFitter(4, init=pair[0], target=pair[1], max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="took the loss from"):
+        flow.fit(np.zeros((1, 3)))
+    assert flow.n_iter_ == 2
+    assert not flow.converged_
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    """The data of POT's gallery example "GMM Flow", in double precision."""
+    state = torch.get_rng_state()
+    torch.manual_seed(3)
+    m_s, m_t = torch.randn(3, 2), torch.randn(2, 2)
+    c_s, c_t = (
+        c @ c.mT + 0.1 * torch.eye(2)
+        for c in (torch.randn(3, 2, 2), torch.randn(2, 2, 2))
+    )
+    w_s = ot.utils.proj_simplex(torch.randn(3))
+    torch.set_rng_state(state)
+    m_s, m_t, c_s, c_t, w_s = (x.double() for x in (m_s, m_t, c_s, c_t, w_s))
+    return (w_s, m_s, c_s), (torch.full((2,), 0.5, dtype=torch.float64), m_t, c_t)
+
+
+def gallery_loop(source, target, learning_rate, n_steps):
+    """POT's own loop, step by step."""
+    w_s, m_s, c_s = (x.clone().requires_grad_() for x in source)
+    w_t, m_t, c_t = target
+    rates = zip((m_s, c_s, w_s), (2, 1, 1), strict=True)
+    optimizer = torch.optim.Adam(
+        [{"params": x, "lr": factor * learning_rate} for x, factor in rates]
+    )
+    losses, path = [], [(torch.softmax(w_s, 0), m_s, c_s)]
+    path = [[x.detach().numpy().copy() for x in path[0]]]
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        loss = ot.gmm.gmm_ot_loss(m_s, m_t, c_s, c_t, torch.softmax(w_s, 0), w_t)
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            c_s.data = ot.utils.proj_SDP(c_s.data, vmin=1e-6)
+        step = torch.softmax(w_s, 0), m_s, c_s
+        path.append([x.detach().numpy().copy() for x in step])
+        losses.append(loss.item())
+    return np.array(losses), [np.stack(x) for x in zip(*path, strict=True)]
+
+
+def fit_gallery(gallery, **options):
+    (logits, m_s, c_s), target = gallery
+    initial = torch.softmax(logits, 0).numpy(), m_s.numpy(), c_s.numpy()
+    target = tuple(x.numpy() for x in target)
+    flow = GMMFlowFitter(3, init=initial, target=target, **options)
+    return flow.fit(np.zeros((1, 2)))
+
+
+def test_a_fixed_rate_follows_the_gallery_loop(gallery):
+    losses, path = gallery_loop(*gallery, learning_rate=3e-2, n_steps=100)
+    with pytest.warns(ConvergenceWarning):
+        flow = fit_gallery(gallery, learning_rate=3e-2, max_iter=100)
+    assert losses[0] == pytest.approx(5.27, abs=0.005)
+    np.testing.assert_allclose(flow.loss_curve_[:-1], losses, rtol=1e-6)
+    found = flow.weights_path_, flow.means_path_, flow.covariances_path_
+    for mine, pots in zip(found, path, strict=True):
+        np.testing.assert_allclose(mine, pots, atol=1e-6)
+
+
+@pytest.mark.parametrize("fixed_weights", [False, True])
+def test_gallery_problem_with_the_defaults(gallery, fixed_weights):
+    flow = fit_gallery(gallery, fixed_weights=fixed_weights)
+    assert flow.converged_
+    assert (np.diff(flow.loss_curve_) <= 0).all()
+    assert np.linalg.eigvalsh(flow.covariances_).min() > 0
+    # No covariances and means do better with these weights.
+    floor = 0.565 if fixed_weights else 1e-6 * flow.loss_curve_[0]
+    assert flow.loss_ <= floor
+
+
+# Target and init
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("model", [GaussianMixture, BayesianGaussianMixture])
+def test_a_fitted_mixture_is_a_target(blobs, model, covariance_type):
+    target = model(
+        n_components=4,
+        covariance_type=covariance_type,
+        random_state=0,
+        max_iter=1000,
+    ).fit(blobs)
+    flow = GMMFlowFitter(4, target=target, random_state=0).fit(blobs)
+    np.testing.assert_allclose(flow.target_means_, target.means_)
+    expected = multivariate_normal(
+        target.means_[1],
+        {
+            "full": lambda c: c[1],
+            "tied": lambda c: c,
+            "diag": lambda c: c[1],
+            "spherical": lambda c: c[1],
+        }[covariance_type](target.covariances_),
+    ).logpdf(blobs)
+    found = multivariate_normal(flow.target_means_[1], flow.target_covariances_[1])
+    np.testing.assert_allclose(found.logpdf(blobs), expected)
+
+
+def test_a_fitted_flow_is_a_target_and_an_init(flow):
+    again = GMMFlowFitter(4, init=flow, target=flow).fit(np.zeros((1, 3)))
+    assert again.loss_ == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(again.means_, flow.means_, atol=1e-6)
+
+
+def test_target_none_is_estimated_by_em(blobs):
+    flow = GMMFlowFitter(2, n_target_components=4, random_state=0).fit(blobs)
+    em = GaussianMixture(4, random_state=0).fit(blobs)
+    order, expected = (np.argsort(m[:, 0]) for m in (flow.target_means_, em.means_))
+    np.testing.assert_allclose(
+        flow.target_means_[order], em.means_[expected], atol=1e-2
+    )
+    assert flow.plan_.shape == (2, 4)
+    assert flow.converged_
+
+
+@pytest.mark.parametrize("init", ["k-means++", "kmeans", "random", "random_from_data"])
+def test_initial_mixtures_by_name(blobs, init):
+    flow = GMMFlowFitter(3, init=init, n_init=2, random_state=1).fit(blobs)
+    assert flow.converged_
+    weights, means, covariances = (
+        flow.weights_path_[0],
+        flow.means_path_[0],
+        flow.covariances_path_[0],
+    )
+    # One step of EM keeps the mean and the covariance of the data.
+    np.testing.assert_allclose(weights @ means, blobs.mean(0))
+    spread = means - blobs.mean(0)
+    total = np.einsum("k,kij->ij", weights, covariances) + spread.T * weights @ spread
+    np.testing.assert_allclose(total, np.cov(blobs.T, bias=True), rtol=1e-6, atol=1e-6)
+
+
+def test_n_init_keeps_the_best_flow_whatever_n_jobs(blobs):
+    single = [
+        GMMFlowFitter(2, n_target_components=6, n_init=n, random_state=3)
+        .fit(blobs)
+        .loss_
+        for n in (1, 5)
+    ]
+    assert single[1] <= single[0]
+    threads = GMMFlowFitter(
+        2, n_target_components=6, n_init=5, random_state=3, n_jobs=2
+    ).fit(blobs)
+    assert threads.loss_ == single[1]
+
+
+def test_warm_start_goes_on(pair):
+    options = {"init": pair[0], "target": pair[1], "warm_start": True, "max_iter": 3}
+    flow = GMMFlowFitter(4, **options)
+    with pytest.warns(ConvergenceWarning):
+        first = flow.fit(np.zeros((1, 3))).loss_
+    flow.set_params(max_iter=100).fit(np.zeros((1, 3)))
+    assert flow.loss_curve_[0] == pytest.approx(first, rel=1e-12)
+    assert flow.converged_
+
+
+def test_clone_keeps_given_mixtures_fitted(blobs):
+    initial = GaussianMixture(3, random_state=0).fit(blobs)
+    flow = clone(GMMFlowFitter(3, init=initial, random_state=0))
+    assert flow.init is not initial
+    np.testing.assert_array_equal(flow.init.means_, initial.means_)
+    assert clone(flow.fit(blobs)).__dict__.keys() == flow.get_params(deep=False).keys()
+
+
+# Scikit-learn's methods
+
+
+def test_density_is_that_of_the_parameters(flow, blobs):
+    densities = [
+        w * multivariate_normal(m, c).pdf(blobs)
+        for w, m, c in zip(*fitted_mixture(flow), strict=True)
+    ]
+    total = np.sum(densities, axis=0)
+    np.testing.assert_allclose(flow.score_samples(blobs), np.log(total))
+    assert flow.score(blobs) == pytest.approx(np.log(total).mean())
+    np.testing.assert_allclose(flow.predict_proba(blobs), (densities / total).T)
+    np.testing.assert_array_equal(flow.transform(blobs), flow.predict_proba(blobs))
+    np.testing.assert_array_equal(flow.predict(blobs), np.argmax(densities, axis=0))
+
+
+def test_to_sklearn_is_an_equal_and_independent_mixture(flow, blobs):
+    mixture = flow.to_sklearn()
+    assert type(mixture) is GaussianMixture
+    for method in ("predict_proba", "score_samples", "predict", "aic", "bic", "score"):
+        np.testing.assert_array_equal(
+            getattr(mixture, method)(blobs), getattr(flow, method)(blobs)
+        )
+    for mine, theirs in zip(
+        flow.sample(20), mixture.set_params(random_state=0).sample(20), strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+    mixture.means_ += 1
+    assert (mixture.means_ != flow.means_).all()
+
+
+def test_samples_have_the_mixture_s_moments(flow):
+    X, labels = flow.sample(20000)
+    assert X.shape == (20000, 3)
+    np.testing.assert_allclose(X.mean(0), flow.weights_ @ flow.means_, atol=0.1)
+    frequencies = np.bincount(labels, minlength=4) / len(labels)
+    np.testing.assert_allclose(frequencies, flow.weights_, atol=0.02)
+
+
+def test_works_in_a_pipeline_with_a_data_frame(blobs):
+    frame = pd.DataFrame(blobs, columns=["a", "b", "c"])
+    pipeline = make_pipeline(
+        StandardScaler(), GMMFlowFitter(2, random_state=0)
+    ).set_output(transform="pandas")
+    out = pipeline.fit_transform(frame)
+    assert list(out.columns) == ["gmmflowfitter0", "gmmflowfitter1"]
+    np.testing.assert_allclose(out.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("trip", ["pickle", "skops"])
+def test_round_trips(flow, blobs, trip):
+    flow.set_params(init="k-means++", target=None)
+    if trip == "pickle":
+        loaded = pickle.loads(pickle.dumps(flow))
+    else:
+        data = skops.io.dumps(flow)
+        untrusted = skops.io.get_untrusted_types(data=data)
+        assert untrusted == ["skwot._flow.GMMFlowFitter"]
+        loaded = skops.io.loads(data, trusted=untrusted)
+    np.testing.assert_array_equal(loaded.transform(blobs), flow.transform(blobs))
+    np.testing.assert_array_equal(loaded.transport(blobs), flow.transport(blobs))
+
+
+def test_fitted_attributes_are_plain(flow):
+    for name, value in vars(flow).items():
+        if name.endswith("_"):
+            assert isinstance(value, (np.ndarray, float, int, bool)), name
+            assert type(value).__module__ in ("numpy", "builtins"), name
+
+
+def test_nothing_given_is_changed(pair, blobs):
+    before = [[x.copy() for x in mixture] for mixture in pair]
+    X = blobs.copy()
+    flow = GMMFlowFitter(4, init=pair[0], target=pair[1]).fit(X)
+    flow.means_[:] = 0
+    flow.target_means_[:] = 0
+    flow.covariances_path_[:] = 0
+    np.testing.assert_array_equal(X, blobs)
+    for mixture, copies in zip(pair, before, strict=True):
+        for array, copy in zip(mixture, copies, strict=True):
+            np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.01])
+def test_no_global_state_is_touched(blobs, learning_rate):
+    np.random.seed(0)
+    torch.manual_seed(0)
+    state = np.random.get_state()[1].copy(), torch.get_rng_state()
+    settings = torch.get_default_dtype(), torch.get_num_threads()
+    flow = GMMFlowFitter(2, learning_rate=learning_rate, tol=1.0, random_state=0)
+    with torch.no_grad():
+        flow.fit(blobs)
+        assert not torch.is_grad_enabled()
+    flow.transport(blobs, method="random")
+    flow.sample(3)
+    np.testing.assert_array_equal(np.random.get_state()[1], state[0])
+    assert torch.equal(torch.get_rng_state(), state[1])
+    assert (torch.get_default_dtype(), torch.get_num_threads()) == settings
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-2, 1e2, 1e4])
+def test_fit_does_not_depend_on_the_unit_of_the_data(blobs, scale):
+    plain, flow = (
+        GMMFlowFitter(3, n_target_components=5, random_state=0).fit(s * blobs)
+        for s in (1.0, scale)
+    )
+    np.testing.assert_allclose(flow.weights_, plain.weights_, atol=1e-8)
+    np.testing.assert_allclose(flow.means_ / scale, plain.means_, atol=1e-8)
+    np.testing.assert_allclose(
+        flow.covariances_ / scale**2, plain.covariances_, atol=1e-8
+    )
+
+
+# Transport and interpolation
+
+
+def test_barycentric_transport_agrees_with_pot(flow, pair, blobs):
+    (w_s, m_s, c_s), (w_t, m_t, c_t) = pair
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    expected = ot.gmm.gmm_ot_apply_map(X, m_s, m_t, c_s, c_t, w_s, w_t)
+    np.testing.assert_allclose(flow.transport(X), expected, atol=1e-8)
+    half = flow.transport(X, t=0.5)
+    np.testing.assert_allclose(half, (X + expected) / 2, atol=1e-8)
+    np.testing.assert_array_equal(flow.transport(X, t=0.0), X)
+
+
+def test_transport_of_a_gaussian_agrees_with_pot():
+    rng = np.random.default_rng(1)
+    initial, target = (random_mixture(rng, 1, 3, np.ones(1)) for _ in range(2))
+    flow = GMMFlowFitter(init=initial, target=target, random_state=0)
+    X = rng.normal(size=(20, 3))
+    A, b = ot.gaussian.bures_wasserstein_mapping(
+        initial.means[0], target.means[0], initial.covariances[0], target.covariances[0]
+    )
+    flow.fit(X)
+    np.testing.assert_allclose(flow.transport(X), X @ A + b, atol=1e-10)
+    np.testing.assert_allclose(
+        flow.transport(X, method="random"), X @ A + b, atol=1e-10
+    )
+
+
+def test_random_transport_makes_samples_of_the_target():
+    rng = np.random.default_rng(2)
+    initial, target = random_mixture(rng, 3, 2), random_mixture(rng, 4, 2)
+    sources = GMMFlowFitter(3, init=initial, target=initial).fit(np.zeros((1, 2)))
+    X = sources.sample(40000)[0]
+    flow = GMMFlowFitter(3, init=initial, target=target, random_state=0).fit(X)
+    moved = flow.transport(X, method="random")
+    np.testing.assert_allclose(moved.mean(0), target.weights @ target.means, atol=0.03)
+    density = GMMFlowFitter(4, init=target, target=target).fit(X)
+    frequencies = density.predict_proba(moved).mean(0)
+    np.testing.assert_allclose(frequencies, target.weights, atol=0.01)
+    again = flow.transport(X, method="random")
+    np.testing.assert_array_equal(moved, again)
+
+
+def test_interpolation_is_a_geodesic(flow, pair):
+    whole = np.sqrt(mw2(*pair))
+    points = {t: flow.interpolate(t) for t in (0.0, 0.25, 0.7, 1.0)}
+    for s, start in points.items():
+        for t, end in points.items():
+            distance = np.sqrt(max(mw2(start, end), 0))
+            assert distance == pytest.approx(abs(s - t) * whole, abs=1e-6)
+    for end, mixture in ((0.0, pair[0]), (1.0, pair[1])):
+        nearest = abs(points[end].means[:, None] - mixture.means).sum(-1).argmin(1)
+        np.testing.assert_array_equal(points[end].means, mixture.means[nearest])
+        np.testing.assert_array_equal(
+            points[end].covariances, mixture.covariances[nearest]
+        )
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("name", ["target", "init"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w, m, c: (w, m[:, :2], c[:, :2, :2]), "means must have shape"),
+        (lambda w, m, c: (w, m, c[:, :2, :2]), "covariances must have shape"),
+        (lambda w, m, c: (w, m[:2], c), "means must have shape"),
+        (lambda w, m, c: (2 * w, m, c), "sum to 1, got .* a sum of 2"),
+        (lambda w, m, c: (w - [0.9, -0.9, 0], m, c), "non-negative"),
+        (lambda w, m, c: (w, m * np.nan, c), "means must be finite"),
+        (lambda w, m, c: (w, m, -c), "positive semi-definite, got the eigenvalue"),
+        (lambda w, m, c: (w, m, c + np.triu(np.ones((3, 3)), 1)), "symmetric"),
+        (lambda w, m, c: (w, m), "a fitted mixture or a tuple"),
+        (lambda w, m, c: ("a", m, c), "arrays of numbers"),
+        (lambda w, m, c: (1.0, m, c), "weights must be a vector"),
+        (lambda w, m, c: 7, "a fitted mixture or a tuple"),
+    ],
+)
+def test_bad_mixtures(pair, blobs, name, change, message):
+    bad = change(*pair[1])
+    with pytest.raises(ValueError, match=f"{name}.*{message}"):
+        GMMFlowFitter(3, **{name: bad}).fit(blobs)
+
+
+def test_bad_sizes_and_names(pair, blobs):
+    with pytest.raises(ValueError, match="init must have 3 components, got 4"):
+        GMMFlowFitter(3, init=pair[0]).fit(blobs)
+    with pytest.raises(ValueError, match="target must have 5 components, got 3"):
+        GMMFlowFitter(3, target=pair[1], n_target_components=5).fit(blobs)
+    with pytest.raises(ValueError, match=r"init must be .* 'kmeans'.*got 'nowhere'"):
+        GMMFlowFitter(3, init="nowhere").fit(blobs)
+    with pytest.raises(NotFittedError):
+        GMMFlowFitter(3, target=GaussianMixture(3)).fit(blobs)
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        GMMFlowFitter().fit(blobs[:1])
+    with pytest.raises(ValueError, match="NaN"):
+        GMMFlowFitter().fit(np.where(blobs > 3, np.nan, blobs))
+
+
+def test_bad_arguments_of_transport_and_interpolate(flow, blobs):
+    with pytest.raises(ValueError, match="method must be"):
+        flow.transport(blobs, method="mean")
+    for t in (-0.1, 1.5, np.nan):
+        with pytest.raises(ValueError, match="t must be between 0 and 1"):
+            flow.transport(blobs, t=t)
+        with pytest.raises(ValueError, match="t must be between 0 and 1"):
+            flow.interpolate(t)
+    with pytest.raises(ValueError, match="2 features"):
+        flow.transport(blobs[:, :2])
+    with pytest.raises(NotFittedError):
+        GMMFlowFitter().interpolate(0.5)
+
+
+def test_a_singular_covariance_without_regularisation_is_an_error(pair, blobs):
+    flat = pair[0]._replace(covariances=np.zeros((4, 3, 3)))
+    flow = GMMFlowFitter(4, init=flat, target=flat, reg_covar=0.0)
+    with pytest.raises(ValueError, match="increase reg_covar"):
+        flow.fit(blobs)
