@@ -54,8 +54,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     learning_rate : "auto" or float, default="auto"
         "auto" takes Polyak steps to the certified bound, jointly for all planes
         found so far (the level bundle method), and stops by `tol`. A number is the
-        fixed step per unit of gradient, in the units of the ground cost; then
-        exactly `max_iter` steps are made from equal weights.
+        fixed step per unit of gradient, in the units of the ground cost: then
+        steps are made from equal weights until `max_iter`, and the last solve is
+        made where the planes are least.
     max_iter : int, default=500
         Largest number of exact transport problems to solve.
     tol : float, default=1e-4

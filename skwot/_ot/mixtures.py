@@ -197,8 +197,7 @@ def _solve_scaled(a: Array, b: Array, cost: Array) -> Transport:
 def _scatter(shape: tuple[int, int]) -> Array:
     """Numbers in [0, 1) without pattern, the same at every call."""
     rows, columns = np.indices(shape) + 1
-    numbers: Array = (rows * columns * _GOLDEN) % 1.0
-    return numbers
+    return np.asarray(rows * columns * _GOLDEN % 1.0, dtype=np.float64)
 
 
 def solve_mw2(

@@ -297,8 +297,7 @@ def certify(problem: UnmixingProblem, beta: Array) -> tuple[Array, float]:
 def nearest_source_weights(problem: UnmixingProblem) -> Array:
     """Share of the target whose nearest atom belongs to each source, shape (K,)."""
     nearest = problem.masses[problem.cost.argmin(axis=0)]
-    shares = nearest.multiply(1 / nearest.sum(axis=1)[:, None])
-    weights = problem.target @ shares
+    weights = nearest.T @ (problem.target / nearest.sum(axis=1))
     return weights / weights.sum()
 
 

@@ -11,13 +11,16 @@ def solve_gradient(
 ) -> Unmixing:
     """Run a fixed number of projected subgradient steps from equal weights.
 
+    A fixed rate circles around the optimum. The bound on it comes with a point, where
+    the planes of all steps are least; the last solve goes there.
+
     Parameters
     ----------
     problem : UnmixingProblem
     learning_rate : float
         Step per unit of gradient, in the units of the ground cost.
     max_iter : int
-        Number of steps, each an exact transport problem.
+        Number of exact transport problems to solve.
     tol : float
         The result has converged if the gap is below this fraction of the value.
 
@@ -29,10 +32,13 @@ def solve_gradient(
     objective, planes = Objective(problem), CuttingPlanes(problem)
     n_sources = problem.masses.shape[1]
     weights = np.full(n_sources, 1 / n_sources)
-    for _ in range(max_iter):
+    for _ in range(max(1, max_iter - 1)):
         evaluation = objective(weights)
         planes.add(evaluation)
         step = learning_rate * problem.unit * evaluation.plane.slope
         weights = proj_simplex(weights - step)
-    planes.raise_lower_bound()
+    minimiser = planes.raise_lower_bound()
+    if max_iter > 1 and minimiser is not None:
+        planes.add(objective(minimiser))
+        planes.raise_lower_bound()
     return planes.conclude(tol)

@@ -1,0 +1,68 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skwot._ot.measures import canonical_measure, moments, stack_measures
+
+coordinates = st.integers(-3, 3).map(float)
+clouds = st.integers(1, 3).flatmap(
+    lambda d: st.integers(1, 12).flatmap(
+        lambda n: st.tuples(
+            arrays(float, (n, d), elements=coordinates),
+            arrays(float, n, elements=st.integers(1, 5).map(float)),
+        )
+    )
+)
+
+
+@given(clouds, st.randoms(use_true_random=False))
+def test_row_order_does_not_matter(cloud, random):
+    points, masses = cloud
+    order = list(range(len(points)))
+    random.shuffle(order)
+    shuffled = canonical_measure(points[order], masses[order])
+    for one, other in zip(canonical_measure(points, masses), shuffled, strict=True):
+        assert_array_equal(one, other)
+
+
+@given(clouds)
+def test_an_integer_weight_is_a_repeated_row(cloud):
+    points, masses = cloud
+    repeated = canonical_measure(np.repeat(points, masses.astype(int), axis=0))
+    for one, other in zip(canonical_measure(points, masses), repeated, strict=True):
+        assert_array_equal(one, other)
+
+
+@given(clouds)
+def test_canonical_form(cloud):
+    measure = canonical_measure(*cloud)
+    assert_allclose(measure.masses.sum(), 1)
+    assert (measure.masses > 0).all()
+    assert len(np.unique(measure.points, axis=0)) == len(measure.points)
+
+
+def test_massless_rows_are_dropped_and_zero_has_one_sign():
+    measure = canonical_measure(
+        np.array([[0.0], [-0.0], [7.0]]), np.array([1.0, 3.0, 0.0])
+    )
+    assert_array_equal(measure.points, [[0.0]])
+    assert_array_equal(measure.masses, [1.0])
+
+
+@given(clouds)
+def test_moments_are_numpys(cloud):
+    points, masses = cloud
+    mean, covariance = moments(canonical_measure(points, masses))
+    expected = np.cov(points.T, aweights=masses, ddof=0)
+    assert_allclose(mean, np.average(points, axis=0, weights=masses), atol=1e-12)
+    assert_allclose(covariance, np.atleast_2d(expected), atol=1e-12)
+
+
+def test_stacked_sources_share_their_points():
+    one = canonical_measure(np.array([[0.0], [1.0]]), np.array([1.0, 3.0]))
+    other = canonical_measure(np.array([[2.0], [1.0]]))
+    stacked = stack_measures([one, other])
+    assert_array_equal(stacked.points, [[0.0], [1.0], [2.0]])
+    assert_allclose(stacked.masses.toarray(), [[0.25, 0], [0.75, 0.5], [0, 0.5]])

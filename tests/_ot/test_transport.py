@@ -1,0 +1,113 @@
+import numpy as np
+import ot
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.stats import wasserstein_distance
+
+from skwot._ot.transport import (
+    METRICS,
+    c_transform,
+    ground_cost,
+    solve_transport,
+    transport_cost,
+)
+
+
+def random_problem(seed, n=7, m=5):
+    rng = np.random.default_rng(seed)
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+    return a, b, rng.random((n, m))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 30), st.integers(1, 30))
+def test_plan_and_potentials_prove_the_value(seed, n, m):
+    a, b, cost = random_problem(seed, n, m)
+    solved = solve_transport(a, b, cost)
+    assert_allclose(solved.plan.sum(axis=1), a, atol=1e-14)
+    assert_allclose(solved.plan.sum(axis=0), b, atol=1e-14)
+    assert (solved.plan >= 0).all()
+    assert (solved.alpha[:, None] + solved.beta <= cost + 1e-14).all()
+    assert_allclose(a @ solved.alpha + b @ solved.beta, solved.value, atol=1e-13)
+    assert_allclose(solved.value, ot.emd2(a, b, cost), rtol=1e-12)
+
+
+def test_one_dimensional_closed_form():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 50))
+    a, b = rng.dirichlet(np.ones(50), size=2)
+    cost = ground_cost(x[:, None], y[:, None], "euclidean")
+    assert_allclose(
+        solve_transport(a, b, cost).value,
+        wasserstein_distance(x, y, a, b),
+        rtol=1e-12,
+    )
+
+
+def test_the_start_does_not_change_the_value():
+    a, b, cost = random_problem(0, 20, 30)
+    cold = solve_transport(a, b, cost)
+    for beta in (cold.beta, np.zeros(30), np.arange(30.0)):
+        assert_allclose(solve_transport(a, b, cost, beta).value, cold.value, rtol=1e-13)
+
+
+def test_massless_rows_get_feasible_potentials():
+    a, b, cost = random_problem(1)
+    a[[0, 3]] = 0
+    a /= a.sum()
+    solved = solve_transport(a, b, cost)
+    assert_allclose(solved.alpha, c_transform(cost, solved.beta))
+    assert (solved.plan[[0, 3]] == 0).all()
+
+
+def test_masses_below_the_solvers_tolerance_are_still_transported():
+    cost = np.array([[0.0, 1.0], [1.0, 0.0]])
+    a = np.array([1 - 1e-12, 1e-12])
+    b = np.array([1e-11, 1 - 1e-11])
+    solved = solve_transport(a, b, cost)
+    assert_allclose(solved.plan.sum(axis=1), a, rtol=0, atol=1e-16)
+    assert_allclose(solved.plan.sum(axis=0), b, rtol=0, atol=1e-16)
+    assert_allclose(solved.value, 1 - 1.1e-11, rtol=1e-14)
+
+
+def test_gradients():
+    a, b, cost = (torch.tensor(x) for x in random_problem(2))
+
+    def value(logits, other_logits, cost):
+        # Softmax keeps the sums equal, where alone the value is defined.
+        a, b = torch.softmax(logits, 0), torch.softmax(other_logits, 0)
+        return transport_cost(a, b, cost)[0]
+
+    inputs = (a.log(), b.log(), cost)
+    assert torch.autograd.gradcheck(value, [x.requires_grad_() for x in inputs])
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_every_metric_has_rows_that_depend_on_nothing_else(metric):
+    rng = np.random.default_rng(3)
+    points, others = rng.random((6, 4)), rng.random((5, 4))
+    cost = ground_cost(points, others, metric)
+    for i in range(6):
+        assert (ground_cost(points[[i]], others, metric) == cost[i]).all()
+
+
+def test_callable_metric():
+    points, others = np.random.default_rng(4).normal(size=(2, 6, 3))
+    by_name = ground_cost(points, others, "cityblock")
+    assert_allclose(ground_cost(points, others, lambda u, v: abs(u - v).sum()), by_name)
+
+
+@pytest.mark.parametrize(
+    "metric", [lambda u, v: -1.0, lambda u, v: np.nan, lambda u, v: np.inf]
+)
+def test_impossible_costs_raise(metric):
+    with pytest.raises(ValueError, match="finite, non-negative costs"):
+        ground_cost(np.zeros((2, 1)), np.ones((2, 1)), metric)
+
+
+def test_overflowing_costs_raise():
+    with pytest.raises(ValueError, match="finite, non-negative costs"):
+        ground_cost(np.full((1, 1), 1e200), np.full((1, 1), -1e200), "sqeuclidean")

@@ -1,0 +1,36 @@
+"""POT's gallery example "Wasserstein unmixing with PyTorch": its data, its loop."""
+
+import numpy as np
+import ot
+import torch
+
+
+def unmixing_data():
+    rng = np.random.RandomState(2)
+    target = rng.randn(100, 2) * 0.2
+    target[:10, 0] += 1
+    target[10:, 1] += 1
+    first = rng.randn(50, 2) * 0.2
+    first[:, 0] += 1
+    second = rng.randn(50, 2) * 0.2
+    second[:, 1] += 1
+    return [first, second], target
+
+
+def unmixing_loop(sources, target, *, learning_rate=2e-3, n_steps=500):
+    """Projected gradient descent as the example writes it; weights and losses."""
+    sizes = [len(source) for source in sources]
+    masses = np.repeat(np.eye(len(sizes)), sizes, axis=0) / sizes
+    cost = torch.tensor(ot.dist(np.concatenate(sources), target))
+    masses, b = torch.tensor(masses), torch.tensor(ot.unif(len(target)))
+    w = torch.tensor(ot.unif(len(sources)), requires_grad=True)
+    losses = []
+    for _ in range(n_steps):
+        loss = ot.emd2(torch.mv(masses, w), b, cost)
+        losses.append(loss.item())
+        loss.backward()
+        with torch.no_grad():
+            w -= learning_rate * w.grad
+            w[:] = ot.utils.proj_simplex(w)
+        w.grad.zero_()
+    return w.detach().numpy(), np.array(losses)

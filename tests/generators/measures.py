@@ -1,0 +1,80 @@
+"""Unmixing problems with their answers."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from skwot import stack_sources
+
+
+class UnmixingCase(NamedTuple):
+    """Sources and a target, as pairs of points and masses, and what is known."""
+
+    sources: list
+    target: tuple
+    weights: np.ndarray | None
+    loss: float | None
+
+    @property
+    def rows(self):
+        """The arguments of ``fit``."""
+        return stack_sources(self.sources, self.target)
+
+
+def _weighted_sample(rng, size, n_features, centre):
+    points = centre + rng.normal(size=(size, n_features))
+    return points, rng.uniform(0.5, 2, size)
+
+
+@st.composite
+def reweighted_sources(draw):
+    """A target that is exactly a mixture of the sources: loss 0, weights known."""
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    n_sources, n_features = draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    sources = [
+        _weighted_sample(rng, draw(st.integers(2, 8)), n_features, 2 * k)
+        for k in range(n_sources)
+    ]
+    weights = rng.dirichlet(np.ones(n_sources))
+    masses = [
+        w * mass / mass.sum() for w, (_, mass) in zip(weights, sources, strict=True)
+    ]
+    target = np.concatenate([p for p, _ in sources]), np.concatenate(masses)
+    return UnmixingCase(sources, target, weights, 0.0)
+
+
+@st.composite
+def far_apart_diracs(draw):
+    """One-point sources, each with its target rows at one distance from it.
+
+    The sources are so far apart that no mass moves between them, so the weights are
+    the masses of the target near each source and the loss is that distance.
+    """
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    n_sources = draw(st.integers(1, 6))
+    distance = draw(st.floats(0.1, 1.0))
+    centres = 100.0 * np.arange(n_sources)[:, None]
+    counts = rng.integers(1, 6, n_sources)
+    near = np.repeat(centres, counts, axis=0)
+    signs = rng.choice([-1, 1], size=(len(near), 1))
+    masses = rng.uniform(0.5, 2, len(near))
+    shares = np.bincount(np.repeat(np.arange(n_sources), counts), masses)
+    sources = [(centre[None], np.ones(1)) for centre in centres]
+    target = near + distance * signs, masses
+    return UnmixingCase(sources, target, shares / shares.sum(), distance)
+
+
+def overlapping_sources(seed, *, n_sources=None, repeated=False):
+    """Random weighted sources that overlap; the answer is the linear programme's."""
+    rng = np.random.default_rng(seed)
+    n_sources = n_sources or int(rng.integers(1, 9))
+    n_features = int(rng.integers(1, 4))
+    sources = [
+        _weighted_sample(rng, int(rng.integers(2, 9)), n_features, rng.normal())
+        for _ in range(n_sources)
+    ]
+    if repeated:
+        sources.append(sources[0])
+    target = _weighted_sample(rng, 15, n_features, 0.0)
+    return UnmixingCase(sources, target, None, None)

@@ -1,0 +1,66 @@
+"""scikit-learn's common tests, with no expected failure."""
+
+import numpy as np
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from skwot import WassersteinUnmixer
+
+ESTIMATORS = [
+    WassersteinUnmixer(),
+    WassersteinUnmixer(metric="sqeuclidean", tol=1e-6),
+    WassersteinUnmixer(metric="cityblock", max_iter=1000, n_jobs=2),
+    WassersteinUnmixer(metric="chebyshev", learning_rate=0.1, max_iter=10, tol=10),
+]
+
+# These are not among the checks that check_estimator runs.
+FURTHER_CHECKS = [
+    "check_param_validation",
+    "check_dataframe_column_names_consistency",
+    "check_get_feature_names_out_error",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_inplace_ensure_writeable",
+]
+
+
+def all_checks():
+    for estimator in ESTIMATORS:
+        for number, (instance, check) in enumerate(
+            estimator_checks_generator(estimator)
+        ):
+            name = getattr(check, "func", check).__name__
+            yield pytest.param(instance, check, id=f"{estimator}-{name}-{number}")
+
+
+@pytest.mark.parametrize(("estimator", "check"), list(all_checks()))
+def test_check_estimator(estimator, check):
+    check(estimator)
+
+
+# The checks of data frames fit on a frame and transform an array, and conversely, of
+# which every estimator of scikit-learn's own warns.
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+@pytest.mark.filterwarnings("ignore:X has feature names, but:UserWarning")
+@pytest.mark.parametrize("name", FURTHER_CHECKS)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_further_checks(estimator, name):
+    check = getattr(estimator_checks, name)
+    check(type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_fitted_attributes_are_documented(estimator):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 2)), np.arange(40) % 2
+    fitted = type(estimator)(**estimator.get_params()).fit(X, y)
+    public = {name for name in vars(fitted) if name.endswith("_") and name[0] != "_"}
+    documented = type(estimator).__doc__.split("Attributes\n")[1]
+    missing = {name for name in public if f"    {name} : " not in documented}
+    assert not missing

@@ -1,0 +1,434 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skwot import WassersteinUnmixer, stack_sources
+from skwot.datasets import make_unmixing
+from tests.generators.measures import (
+    far_apart_diracs,
+    overlapping_sources,
+    reweighted_sources,
+)
+
+PRECISE = {"tol": 1e-10}
+
+
+@pytest.fixture
+def problem():
+    return make_unmixing(4, 3, random_state=0)
+
+
+# Answers known in closed form
+
+
+@settings(deadline=None, max_examples=50)
+@given(reweighted_sources(), st.sampled_from(["euclidean", "sqeuclidean"]))
+def test_reweighted_sources_are_recovered(case, metric):
+    unmixer = WassersteinUnmixer(metric=metric).fit(*case.rows)
+    assert_allclose(unmixer.weights_, case.weights, atol=1e-6)
+    assert_allclose(unmixer.loss_, 0, atol=1e-9)
+    assert unmixer.converged_
+
+
+@settings(deadline=None, max_examples=30)
+@given(far_apart_diracs())
+def test_far_apart_diracs(case):
+    unmixer = WassersteinUnmixer(**PRECISE).fit(*case.rows)
+    assert_allclose(unmixer.weights_, case.weights, atol=1e-8)
+    assert_allclose(unmixer.loss_, case.loss, rtol=1e-8)
+
+
+def test_one_source_has_all_the_weight():
+    X, y, _ = make_unmixing(1, random_state=0)
+    unmixer = WassersteinUnmixer().fit(X, y)
+    assert_array_equal(unmixer.weights_, [1.0])
+    assert unmixer.n_iter_ == 1
+    assert_array_equal(unmixer.predict(X), np.zeros(len(X)))
+
+
+def test_without_marked_rows_the_weights_are_the_label_frequencies():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), rng.integers(0, 3, 60)
+    unmixer = WassersteinUnmixer().fit(X, y)
+    assert_allclose(unmixer.weights_, np.bincount(y) / 60)
+    assert_allclose(unmixer.loss_, 0, atol=1e-12)
+
+
+def test_moments_of_the_sources(problem):
+    X, y, _ = problem
+    masses = np.random.default_rng(0).random(len(X))
+    unmixer = WassersteinUnmixer().fit(X, y, masses)
+    for k, label in enumerate(unmixer.classes_):
+        rows = y == label
+        mean = np.average(X[rows], axis=0, weights=masses[rows])
+        covariance = np.cov(X[rows].T, aweights=masses[rows], ddof=0)
+        assert_allclose(unmixer.means_[k], mean)
+        assert_allclose(unmixer.covariances_[k], covariance)
+
+
+# Invariances
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_row_order(seed):
+    X, y, masses = overlapping_sources(seed).rows
+    order = np.random.default_rng(seed).permutation(len(X))
+    one = WassersteinUnmixer().fit(X, y, masses)
+    other = WassersteinUnmixer().fit(X[order], y[order], masses[order])
+    assert_array_equal(one.weights_, other.weights_)
+    assert_array_equal(one.source_potentials_, other.source_potentials_)
+    assert one.loss_ == other.loss_
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_weight_two_is_a_row_given_twice(seed):
+    X, y, _ = overlapping_sources(seed).rows
+    counts = np.random.default_rng(seed).integers(1, 4, len(X))
+    weighted = WassersteinUnmixer().fit(X, y, counts)
+    repeated = WassersteinUnmixer().fit(
+        np.repeat(X, counts, axis=0), np.repeat(y, counts)
+    )
+    assert_array_equal(weighted.weights_, repeated.weights_)
+    assert_array_equal(weighted.transform(X), repeated.transform(X))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.sampled_from([1e-6, 1e-2, 1e2, 1e6]))
+def test_units_do_not_matter(seed, unit):
+    X, y, masses = overlapping_sources(seed).rows
+    one = WassersteinUnmixer(**PRECISE).fit(X, y, masses)
+    other = WassersteinUnmixer(**PRECISE).fit(unit * X, y, masses)
+    assert_allclose(other.weights_, one.weights_, atol=1e-6)
+    assert_allclose(other.loss_, unit * one.loss_, rtol=1e-8)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.sampled_from(["euclidean", "sqeuclidean"]))
+def test_translation_and_rotation(seed, metric):
+    X, y, masses = overlapping_sources(seed).rows
+    rng = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(rng.normal(size=(X.shape[1], X.shape[1])))
+    moved = X @ rotation + 10 * rng.normal(size=X.shape[1])
+    one = WassersteinUnmixer(metric=metric, **PRECISE).fit(X, y, masses)
+    other = WassersteinUnmixer(metric=metric, **PRECISE).fit(moved, y, masses)
+    assert_allclose(other.weights_, one.weights_, atol=1e-6)
+    assert_allclose(other.loss_, one.loss_, rtol=1e-8)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_permuting_the_sources_permutes_the_weights(seed):
+    X, y, masses = overlapping_sources(seed).rows
+    n_sources = y.max() + 1
+    order = np.random.default_rng(seed).permutation(n_sources)
+    renamed = np.where(y < 0, y, order[y])
+    one = WassersteinUnmixer(**PRECISE).fit(X, y, masses)
+    other = WassersteinUnmixer(**PRECISE).fit(X, renamed, masses)
+    assert_allclose(other.weights_[order], one.weights_, atol=1e-6)
+    assert_allclose(other.means_[order], one.means_)
+
+
+# What a user does
+
+
+def test_transform_is_per_row_and_predict_follows_it(problem):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer().fit(X, y)
+    shares = unmixer.transform(X)
+    assert_allclose(shares.sum(axis=1), 1)
+    assert (shares >= 0).all()
+    assert_array_equal(shares[::-1], unmixer.transform(X[::-1]))
+    assert_array_equal(unmixer.predict(X), unmixer.classes_[shares.argmax(axis=1)])
+
+
+def test_the_shares_of_the_target_average_to_the_weights():
+    # By complementary slackness, when no target point is torn between sources.
+    X, y, proportions = make_unmixing(
+        weights=[0.2, 0.3, 0.5], separation=30, random_state=1
+    )
+    unmixer = WassersteinUnmixer().fit(X, y)
+    shares = unmixer.transform(X[y == -1])
+    assert_allclose(shares.mean(axis=0), proportions, atol=1e-12)
+    assert_allclose(unmixer.weights_, proportions, atol=1e-4)
+
+
+def test_weightless_source_gets_no_rows():
+    sources = {"near": [[0.0], [1.0]], "far": [[50.0], [51.0]]}
+    X, y, masses = stack_sources(sources, [[0.0], [1.0]], target_label="target")
+    unmixer = WassersteinUnmixer(target_label="target").fit(X, y, masses)
+    assert_array_equal(unmixer.classes_, ["far", "near"])
+    assert_array_equal(unmixer.weights_, [0, 1])
+    assert_array_equal(unmixer.transform([[50.0]]), [[0, 1]])
+
+
+def test_pipeline_with_string_labels():
+    X, y = load_digits(return_X_y=True)
+    names = np.array([f"digit {label}" for label in y])
+    names[900:] = np.where(y[900:] < 5, "target", "unused")
+    kept = names != "unused"
+    pipeline = Pipeline(
+        [
+            ("scale", StandardScaler()),
+            ("project", PCA(20, random_state=0)),
+            ("unmix", WassersteinUnmixer(target_label="target")),
+        ]
+    ).fit(X[kept], names[kept])
+    unmixer = pipeline[-1]
+    truth = np.bincount(y[900:][y[900:] < 5], minlength=10)
+    assert_allclose(unmixer.weights_, truth / truth.sum(), atol=0.05)
+    assert set(pipeline.predict(X[kept])) <= set(unmixer.classes_)
+    assert pipeline.transform(X[kept]).shape == (kept.sum(), 10)
+    assert pipeline.get_feature_names_out()[3] == "wassersteinunmixer_digit 3"
+
+
+def test_cross_val_predict_classifies():
+    X, y, _ = make_unmixing(separation=8, random_state=0)
+    X, y = X[y >= 0], y[y >= 0]
+    predicted = cross_val_predict(
+        make_pipeline(StandardScaler(), WassersteinUnmixer()), X, y
+    )
+    assert (predicted == y).mean() > 0.95
+
+
+def test_clone_and_get_params():
+    unmixer = WassersteinUnmixer(metric="cityblock", tol=1e-3, target_label="t")
+    assert clone(unmixer).get_params() == unmixer.get_params()
+
+
+def round_trips():
+    skops = pytest.importorskip("skops.io")
+    trusted = ["skwot._unmixer.WassersteinUnmixer"]
+    return [
+        lambda unmixer: pickle.loads(pickle.dumps(unmixer)),
+        lambda unmixer: skops.loads(skops.dumps(unmixer), trusted=trusted),
+    ]
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, -1], ["a", "b", "c", "target"]])
+@pytest.mark.parametrize("round_trip", round_trips(), ids=["pickle", "skops"])
+def test_round_trips(labels, round_trip):
+    X, y, _ = make_unmixing(random_state=0)
+    unmixer = WassersteinUnmixer(target_label=labels[-1]).fit(X, np.array(labels)[y])
+    restored = round_trip(unmixer)
+    assert_array_equal(restored.transform(X), unmixer.transform(X))
+    assert_array_equal(restored.unmix(X), unmixer.unmix(X))
+
+
+def test_skops_trusts_only_the_class_itself(problem):
+    skops = pytest.importorskip("skops.io")
+    X, y, _ = problem
+    data = skops.dumps(WassersteinUnmixer().fit(X, y))
+    assert skops.get_untrusted_types(data=data) == ["skwot._unmixer.WassersteinUnmixer"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "output"), [(pd.DataFrame, "pandas"), (pl.DataFrame, "polars")]
+)
+def test_data_frames_in_and_out(problem, frame, output):
+    X, y, _ = problem
+    columns = ["a", "b", "c"]
+    table = frame(dict(zip(columns, X.T, strict=True)))
+    unmixer = WassersteinUnmixer().set_output(transform=output).fit(table, y)
+    assert_array_equal(unmixer.feature_names_in_, columns)
+    shares = unmixer.transform(table)
+    assert type(shares) is type(table)
+    assert list(shares.columns) == [f"wassersteinunmixer_{k}" for k in range(4)]
+    assert_array_equal(unmixer.weights_, WassersteinUnmixer().fit(X, y).weights_)
+
+
+@pytest.mark.parametrize("dtype", [None, "str", "category"])
+def test_pandas_labels(dtype):
+    X, y, _ = make_unmixing(random_state=0)
+    names = pd.Series(np.array(["a", "b", "c", "target"])[y], dtype=dtype)
+    unmixer = WassersteinUnmixer(target_label="target").fit(X, names)
+    assert_array_equal(unmixer.classes_, ["a", "b", "c"])
+    assert_array_equal(unmixer.weights_, WassersteinUnmixer().fit(X, y).weights_)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_groups_equal_a_loop(problem, n_jobs):
+    X, y, _ = problem
+    target = X[y == -1]
+    rng = np.random.default_rng(0)
+    groups, masses = rng.integers(3, 6, len(target)), rng.random(len(target))
+    unmixer = WassersteinUnmixer(n_jobs=n_jobs).fit(X, y)
+    together = unmixer.unmix(target, sample_weight=masses, groups=groups)
+    assert together.shape == (3, 4)
+    for row, group in zip(together, [3, 4, 5], strict=True):
+        rows = groups == group
+        alone = unmixer.unmix(target[rows], sample_weight=masses[rows])
+        assert_array_equal(row, alone)
+
+
+def test_unmix_of_the_fitted_target_is_the_fit(problem):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer().fit(X, y)
+    assert_array_equal(unmixer.unmix(X[y == -1]), unmixer.weights_)
+
+
+def test_string_groups(problem):
+    X, y, _ = problem
+    target = X[y == -1]
+    groups = np.where(np.arange(len(target)) % 2, "odd", "even")
+    unmixer = WassersteinUnmixer().fit(X, y)
+    assert_array_equal(
+        unmixer.unmix(target, groups=groups)[1], unmixer.unmix(target[1::2])
+    )
+
+
+def test_callable_metric_is_the_named_one(problem):
+    X, y, _ = make_unmixing(n_source_samples=10, n_target_samples=20, random_state=0)
+    by_name = WassersteinUnmixer(metric="cityblock").fit(X, y)
+    by_call = WassersteinUnmixer(metric=lambda u, v: abs(u - v).sum()).fit(X, y)
+    assert_allclose(by_call.weights_, by_name.weights_, atol=1e-6)
+
+
+def test_a_reweighting_matrix_is_rows_with_weights():
+    rng = np.random.default_rng(0)
+    bins, H = np.arange(12.0)[:, None], rng.random((12, 3))
+    H /= H.sum(axis=0)
+    weights = np.array([0.5, 0.2, 0.3])
+    rows = stack_sources([(bins, column) for column in H.T], (bins, H @ weights))
+    unmixer = WassersteinUnmixer().fit(*rows)
+    assert_allclose(unmixer.weights_, weights, atol=1e-8)
+    assert_allclose(unmixer.source_masses_, H)
+
+
+# Fitted attributes and warnings
+
+
+def test_attributes_are_numpy_and_agree(problem):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer().fit(X, y)
+    fitted = {k: v for k, v in vars(unmixer).items() if k.endswith("_")}
+    assert not any(isinstance(value, torch.Tensor) for value in fitted.values())
+    assert isinstance(unmixer.loss_, float)
+    assert isinstance(unmixer.converged_, bool)
+    assert unmixer.dual_gap_ == unmixer.loss_ - unmixer.lower_bound_
+    assert 0 <= unmixer.dual_gap_ <= 1e-4 * unmixer.loss_
+    assert unmixer.loss_ == unmixer.loss_curve_.min()
+    assert unmixer.n_iter_ == len(unmixer.loss_curve_)
+    bound = unmixer.target_masses_ @ unmixer.target_potentials_ + min(
+        unmixer.source_masses_.T @ unmixer.source_potentials_
+    )
+    assert_allclose(bound, unmixer.lower_bound_)
+
+
+def test_out_of_steps_warns_with_the_gap(problem):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer(max_iter=2, tol=1e-9)
+    with pytest.warns(ConvergenceWarning, match="dual gap is") as caught:
+        unmixer.fit(X, y)
+    assert f"{unmixer.dual_gap_:.3g}" in str(caught[0].message)
+    assert not unmixer.converged_
+    with pytest.warns(ConvergenceWarning, match="in 2 of 2 groups"):
+        unmixer.unmix(X, groups=np.arange(len(X)) % 2)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rows_must_be_finite(problem, bad):
+    X, y, _ = problem
+    X[3, 1] = bad
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        WassersteinUnmixer().fit(X, y)
+
+
+def test_some_row_must_be_a_source():
+    with pytest.raises(ValueError, match="at least one source"):
+        WassersteinUnmixer().fit([[0.0], [1.0]], [-1, -1])
+
+
+def test_a_single_row_is_too_few():
+    with pytest.raises(ValueError, match="minimum of 2"):
+        WassersteinUnmixer().fit([[0.0]], [0])
+
+
+@pytest.mark.parametrize(
+    ("masses", "message"),
+    [
+        ([1, 1, 1, -1], "Negative values"),
+        ([0, 0, 0, 0], "zero"),
+        ([0, 0, 1, 1], "source 'a'"),
+        ([1, 1, 0, 0], "the target"),
+        ([1, 1, np.nan, 1], "NaN"),
+    ],
+)
+def test_masses_must_be_positive_somewhere(masses, message):
+    X, y = [[0.0], [1.0], [2.0], [3.0]], ["a", "a", "t", "t"]
+    unmixer = WassersteinUnmixer(target_label="t")
+    with pytest.raises(ValueError, match=message):
+        unmixer.fit(X, y, masses)
+
+
+def test_a_massless_group_is_named(problem):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer().fit(X, y)
+    with pytest.raises(ValueError, match="group 1"):
+        unmixer.unmix(X[:4], groups=[0, 0, 1, 1], sample_weight=[1, 1, 0, 0])
+
+
+@pytest.mark.parametrize("method", ["transform", "predict", "unmix"])
+def test_number_of_features_and_fit(problem, method):
+    X, y, _ = problem
+    with pytest.raises(NotFittedError):
+        getattr(WassersteinUnmixer(), method)(X)
+    unmixer = WassersteinUnmixer().fit(X, y)
+    with pytest.raises(ValueError, match="2 features, but"):
+        getattr(unmixer, method)(X[:, :2])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"metric": "manhattan distance"},
+        {"metric": "mahalanobis"},
+        {"solver": "simplex"},
+        {"learning_rate": 0.0},
+        {"learning_rate": "fast"},
+        {"max_iter": 0},
+        {"tol": -1e-3},
+    ],
+)
+def test_parameters_are_checked(problem, parameters):
+    X, y, _ = problem
+    (name,) = parameters
+    with pytest.raises(ValueError, match=f"'{name}' parameter"):
+        WassersteinUnmixer(**parameters).fit(X, y)
+
+
+def test_continuous_labels_are_refused():
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    with pytest.raises(ValueError, match="continuous"):
+        WassersteinUnmixer().fit(X, X[:, 0])
+
+
+def test_nothing_is_changed_outside(problem):
+    X, y, _ = problem
+    masses = np.ones(len(X))
+    copies = X.copy(), y.copy(), masses.copy()
+    state = np.random.get_state()[1].copy()
+    unmixer = WassersteinUnmixer().fit(X, y, masses)
+    unmixer.unmix(X, sample_weight=masses, groups=y)
+    unmixer.transform(X)
+    for array, copy in zip((X, y, masses), copies, strict=True):
+        assert_array_equal(array, copy)
+    assert_array_equal(np.random.get_state()[1], state)
