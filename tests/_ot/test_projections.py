@@ -44,7 +44,7 @@ def test_agrees_with_a_general_solver():
 
 
 def test_a_point_inside_stays():
-    point, slopes, offsets, inside = random_planes(2, 4, 3)
+    _, slopes, offsets, inside = random_planes(2, 4, 3)
     assert_allclose(project_level_set(inside, slopes, offsets), inside)
 
 
