@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skwot._flow import GMMFlowFitter
 from skwot._ot.mixtures import prepare_target, solve_mw2
+from skwot.datasets import make_gaussian_mixtures
 from tests.generators.gaussians import random_mixture
 
 
@@ -503,3 +504,17 @@ def test_a_singular_covariance_without_regularisation_is_an_error(pair, blobs):
     flow = GMMFlowFitter(4, init=flat, target=flat, reg_covar=0.0)
     with pytest.raises(ValueError, match="increase reg_covar"):
         flow.fit(blobs)
+
+
+# Random problems
+
+
+def test_make_gaussian_mixtures_can_be_solved():
+    X, initial, target = make_gaussian_mixtures(
+        4, 3, n_target_components=2, n_samples=20000, random_state=0
+    )
+    np.testing.assert_allclose(X.mean(0), initial.weights @ initial.means, atol=0.1)
+    flow = GMMFlowFitter(4, init=initial, target=target).fit(X)
+    assert flow.loss_ <= 1e-10 * flow.loss_curve_[0]
+    again = make_gaussian_mixtures(4, 3, n_target_components=2, random_state=0)
+    np.testing.assert_array_equal(again[1].means, initial.means)
