@@ -1,9 +1,17 @@
 """Mixtures fitted by optimal transport, as scikit-learn estimators."""
 
+from skwot._flow import GMMFlowFitter
+from skwot._plot.flow import GMMFlowDisplay
 from skwot._plot.unmixing import UnmixingDisplay
 from skwot._sources import stack_sources
 from skwot._unmixer import WassersteinUnmixer
 
-__all__ = ["UnmixingDisplay", "WassersteinUnmixer", "stack_sources"]
+__all__ = [
+    "GMMFlowDisplay",
+    "GMMFlowFitter",
+    "UnmixingDisplay",
+    "WassersteinUnmixer",
+    "stack_sources",
+]
 
 __version__ = "0.1.0.dev0"

@@ -5,13 +5,19 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skwot import WassersteinUnmixer
+from skwot import GMMFlowFitter, WassersteinUnmixer
 
 ESTIMATORS = [
     WassersteinUnmixer(),
     WassersteinUnmixer(metric="sqeuclidean", tol=1e-6),
     WassersteinUnmixer(metric="cityblock", max_iter=1000, n_jobs=2),
     WassersteinUnmixer(metric="chebyshev", learning_rate=0.1, max_iter=10, tol=10),
+    GMMFlowFitter(),
+    GMMFlowFitter(2),
+    GMMFlowFitter(2, fixed_weights=True),
+    GMMFlowFitter(2, n_target_components=3, init="random", n_init=2),
+    GMMFlowFitter(3, n_target_components=2, init="kmeans", warm_start=True),
+    GMMFlowFitter(2, init="random_from_data", learning_rate=0.01, max_iter=3, tol=1.0),
 ]
 
 # These are not among the checks that check_estimator runs.
