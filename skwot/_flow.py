@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -25,16 +26,20 @@ from ._given_mixtures import (
     INIT_NAMES,
     build_gaussian_mixture,
     estimate_mixture,
+    expand_full,
     read_mixture,
     seed_mixture,
+    simplify,
 )
 from ._ot.couplings import (
     interpolate_mixtures,
     transport_barycentric,
     transport_random,
 )
+from ._ot.covariance_types import COVARIANCE_TYPES, compact
 from ._ot.flow import Flow, flow_mixture
 from ._ot.mixtures import Mixture
+from ._ot.seeding import select_components
 
 Array = NDArray[np.float64]
 
@@ -60,12 +65,18 @@ class GMMFlowFitter(
     n_components : int, default=1
         Number of components that flow.
 
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        Constraint on the covariances, as in
+        :class:`~sklearn.mixture.GaussianMixture`. An estimated target has the same.
+        Of initial covariances that do not fulfil it, the diagonals, their means, or
+        the weighted mean of all are taken.
+
     target : mixture, tuple or None, default=None
         Where to flow: a fitted mixture, which is anything with ``weights_``,
         ``means_`` and ``covariances_``, or a tuple ``(weights, means,
         covariances)`` of arrays of shape (m,), (m, n_features) and (m, n_features,
-        n_features). With None, :class:`~sklearn.mixture.GaussianMixture` is fitted
-        to the data.
+        n_features), or covariances in the shape of `covariance_type`. With None,
+        :class:`~sklearn.mixture.GaussianMixture` is fitted to the data.
 
     n_target_components : int, default=None
         Number of components of the target; None means `n_components` if the
@@ -80,8 +91,12 @@ class GMMFlowFitter(
     fixed_weights : bool, default=False
         Whether the weights stay as they start.
 
-    solver : {'pgd'}, default='pgd'
-        Projected gradient descent.
+    solver : {'pgd', 'bures'}, default='pgd'
+        Steps of the covariances with ``learning_rate='auto'``. 'pgd' is projected
+        gradient descent: straight steps, and a projection onto the covariances
+        with eigenvalues above the floor. 'bures' follows geodesics of the
+        Bures-Wasserstein metric, ``C <- S C S``, which stay positive definite by
+        themselves; it takes fewer steps.
 
     learning_rate : 'auto' or float, default='auto'
         With 'auto', steps in the Bures-Wasserstein metric: they need no tuning, do
@@ -116,6 +131,12 @@ class GMMFlowFitter(
         Number of flows that run at the same time; None means 1 unless in a
         :func:`joblib.parallel_config` context.
 
+    device : torch device, str or None, default=None
+        Where the flow is computed, by PyTorch in double precision: so the device
+        has to support that. None means NumPy on the CPU, which is faster for
+        mixtures of usual size. Transport plans are solved on the CPU, and all
+        attributes are NumPy arrays, wherever.
+
     random_state : int, RandomState instance or None, default=None
         Seed of the initialisations, of the target's estimation, of `sample` and
         of random transport.
@@ -126,19 +147,22 @@ class GMMFlowFitter(
         Weights of the step with the lowest loss, like all that follows.
     means_ : ndarray of shape (n_components, n_features)
         Means.
-    covariances_ : ndarray of shape (n_components, n_features, n_features)
-        Covariances.
-    precisions_ : ndarray of shape (n_components, n_features, n_features)
-        Inverse covariances.
-    precisions_cholesky_ : ndarray of shape (n_components, n_features, n_features)
-        Upper triangular U with ``U U^T`` the precision.
+    covariances_ : ndarray
+        Covariances, of shape (n_components, n_features, n_features) if
+        `covariance_type` is 'full', (n_features, n_features) if 'tied',
+        (n_components, n_features) if 'diag' and (n_components,) if 'spherical'.
+    precisions_ : ndarray
+        Inverse covariances, of the same shape.
+    precisions_cholesky_ : ndarray
+        Upper triangular U with ``U U^T`` the precision, of the same shape; the
+        square roots of the precisions if 'diag' or 'spherical'.
     target_weights_ : ndarray of shape (n_target_components,)
         Weights of the target.
     target_means_ : ndarray of shape (n_target_components, n_features)
         Means of the target.
     target_covariances_ : ndarray of shape \
             (n_target_components, n_features, n_features)
-        Covariances of the target.
+        Covariances of the target, full whatever `covariance_type` is.
     plan_ : ndarray of shape (n_components, n_target_components)
         Optimal plan between the components and those of the target.
     loss_ : float
@@ -149,8 +173,7 @@ class GMMFlowFitter(
         Weights at each step, the initial ones first.
     means_path_ : ndarray of shape (n_iter_ + 1, n_components, n_features)
         Means at each step.
-    covariances_path_ : ndarray of shape \
-            (n_iter_ + 1, n_components, n_features, n_features)
+    covariances_path_ : ndarray of shape (n_iter_ + 1, *covariances_.shape)
         Covariances at each step.
     n_iter_ : int
         Number of steps.
@@ -200,7 +223,8 @@ class GMMFlowFitter(
         "init": "no_validation",
         "n_target_components": [Interval(Integral, 1, None, closed="left"), None],
         "fixed_weights": ["boolean"],
-        "solver": [StrOptions({"pgd"})],
+        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
+        "solver": [StrOptions({"pgd", "bures"})],
         "learning_rate": [
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
@@ -211,6 +235,7 @@ class GMMFlowFitter(
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "n_jobs": [Integral, None],
+        "device": [str, torch.device, None],
         "random_state": ["random_state"],
     }
 
@@ -218,6 +243,7 @@ class GMMFlowFitter(
         self,
         n_components: int = 1,
         *,
+        covariance_type: str = "full",
         target: Any = None,
         n_target_components: int | None = None,
         init: Any = "k-means++",
@@ -230,9 +256,11 @@ class GMMFlowFitter(
         n_init: int = 1,
         warm_start: bool = False,
         n_jobs: int | None = None,
+        device: Any = None,
         random_state: Any = None,
     ) -> None:
         self.n_components = n_components
+        self.covariance_type = covariance_type
         self.target = target
         self.n_target_components = n_target_components
         self.init = init
@@ -245,6 +273,7 @@ class GMMFlowFitter(
         self.n_init = n_init
         self.warm_start = warm_start
         self.n_jobs = n_jobs
+        self.device = device
         self.random_state = random_state
 
     def __sklearn_clone__(self) -> Self:
@@ -287,10 +316,12 @@ class GMMFlowFitter(
         )
         random_state = check_random_state(self.random_state)
         target = self._make_target(points, random_state)
+        kind = self.covariance_type
         flows = Parallel(n_jobs=self.n_jobs)(
             delayed(flow_mixture)(
-                initial,
-                target,
+                *simplify(initial, target, kind),
+                covariance_type=kind,
+                solver=self.solver,
                 learning_rate=None
                 if self.learning_rate == "auto"
                 else self.learning_rate,
@@ -298,40 +329,45 @@ class GMMFlowFitter(
                 tol=self.tol,
                 reg_covar=self.reg_covar,
                 fixed_weights=self.fixed_weights,
+                device=self.device,
             )
-            for initial in self._make_initials(points, random_state)
+            for initial in self._make_initials(points, target, random_state)
         )
         self._store(min(flows, key=lambda flow: flow.losses.min()), target)
         return self
 
     def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
+        n_components, kind = self.n_target_components, self.covariance_type
         if self.target is not None:
-            n_components = self.n_target_components
-            return read_mixture(self.target, "target", X.shape[1], n_components)
-        n_components = self.n_target_components or self.n_components
-        return estimate_mixture(X, n_components, self.reg_covar, random_state)
+            return read_mixture(self.target, "target", X.shape[1], n_components, kind)
+        n_components = n_components or self.n_components
+        return estimate_mixture(X, n_components, kind, self.reg_covar, random_state)
 
     def _make_initials(
-        self, X: Array, random_state: np.random.RandomState
+        self, X: Array, target: Mixture, random_state: np.random.RandomState
     ) -> list[Mixture]:
+        size, kind = self.n_components, self.covariance_type
         if self.warm_start and hasattr(self, "weights_"):
-            return [read_mixture(self, "warm_start", X.shape[1], self.n_components)]
+            return [read_mixture(self, "warm_start", X.shape[1], size)]
         if not isinstance(self.init, str):
-            return [read_mixture(self.init, "init", X.shape[1], self.n_components)]
+            return [read_mixture(self.init, "init", X.shape[1], size, kind)]
         if self.init not in INIT_NAMES:
             raise ValueError(
                 f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}."
             )
+        if self.init == "k-means++" and size < len(target.weights):
+            return select_components(target, size, self.n_init, random_state)
         return [
-            seed_mixture(X, self.n_components, self.init, random_state)
-            for _ in range(self.n_init)
+            seed_mixture(X, size, self.init, random_state) for _ in range(self.n_init)
         ]
 
     def _store(self, flow: Flow, target: Mixture) -> None:
-        best = flow.best
-        self.weights_path_, self.means_path_, self.covariances_path_ = flow[:3]
-        fitted = Mixture(*(path[best].copy() for path in flow[:3]))
-        density = build_gaussian_mixture(fitted, None)
+        best, kind = flow.best, self.covariance_type
+        self.weights_path_, self.means_path_ = flow.weights, flow.means
+        self.covariances_path_ = np.stack([compact(x, kind) for x in flow.covariances])
+        path = self.weights_path_, self.means_path_, self.covariances_path_
+        fitted = Mixture(*(x[best].copy() for x in path))
+        density = build_gaussian_mixture(fitted, None, kind)
         self.weights_, self.means_, self.covariances_ = fitted
         self.precisions_ = density.precisions_
         self.precisions_cholesky_ = density.precisions_cholesky_
@@ -353,7 +389,7 @@ class GMMFlowFitter(
     def _density(self) -> GaussianMixture:
         check_is_fitted(self)
         fitted = Mixture(self.weights_, self.means_, self.covariances_)
-        return build_gaussian_mixture(fitted, self.random_state)
+        return build_gaussian_mixture(fitted, self.random_state, self.covariance_type)
 
     def _evaluate_density(self, method: str, X: ArrayLike) -> Any:
         density = self._density()
@@ -590,9 +626,11 @@ class GMMFlowFitter(
         return interpolate_mixtures(*self._ends(), t)
 
     def _ends(self) -> tuple[Mixture, Mixture]:
-        paths = self.weights_path_, self.means_path_, self.covariances_path_
+        weights, means = self.weights_path_[0], self.means_path_[0]
+        kind, covariances = self.covariance_type, self.covariances_path_[0]
+        full = expand_full(covariances, kind, *means.shape)
         target = self.target_weights_, self.target_means_, self.target_covariances_
-        return Mixture(*(path[0] for path in paths)), Mixture(*target)
+        return Mixture(weights, means, full), Mixture(*target)
 
     @staticmethod
     def _responsibilities(X: Array, mixture: Mixture) -> Array:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from ._ot.covariance_types import expand
 from ._ot.mixtures import Mixture, precision_factors, summarise_clusters
 
 Array = NDArray[np.float64]
@@ -19,7 +20,11 @@ _ROUNDING = 1e-6
 
 
 def read_mixture(
-    value: Any, name: str, n_features: int, n_components: int | None = None
+    value: Any,
+    name: str,
+    n_features: int,
+    n_components: int | None = None,
+    kind: str = "full",
 ) -> Mixture:
     """Validate a mixture that a user gave.
 
@@ -33,6 +38,8 @@ def read_mixture(
         Expected number of features.
     n_components : int, default=None
         Expected number of components, if one is.
+    kind : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        Shape of a tuple's covariances, if they are not full.
 
     Returns
     -------
@@ -44,7 +51,7 @@ def read_mixture(
     ValueError
         If it is not a mixture, or not one of these sizes.
     """
-    weights, means, covariances = _read_arrays(value, name, n_features)
+    weights, means, covariances = _read_arrays(value, name, n_features, kind)
     _check_weights(weights, name, n_components)
     size = len(weights)
     _check_shape(means, (size, n_features), f"{name}: means")
@@ -54,11 +61,13 @@ def read_mixture(
     return Mixture(weights / weights.sum(), means, symmetric)
 
 
-def _read_arrays(value: Any, name: str, n_features: int) -> tuple[Array, ...]:
+def _read_arrays(
+    value: Any, name: str, n_features: int, kind: str
+) -> tuple[Array, ...]:
     if isinstance(value, (tuple, list)) and len(value) == 3:
         parts = value
     else:
-        parts = _read_attributes(value, name, n_features)
+        parts, kind = _read_attributes(value, name)
     try:
         arrays = tuple(np.array(part, dtype=np.float64) for part in parts)
     except (TypeError, ValueError) as error:
@@ -66,10 +75,15 @@ def _read_arrays(value: Any, name: str, n_features: int) -> tuple[Array, ...]:
     for part, array in zip(("weights", "means", "covariances"), arrays, strict=True):
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: {part} must be finite, got NaN or infinity.")
-    return arrays
+    weights, means, covariances = arrays
+    return (
+        weights,
+        means,
+        _fill(covariances, kind, len(np.atleast_1d(weights)), n_features),
+    )
 
 
-def _read_attributes(value: Any, name: str, n_features: int) -> tuple[Any, ...]:
+def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
     if hasattr(value, "fit") and not hasattr(value, "weights_"):
         check_is_fitted(value)
     try:
@@ -79,22 +93,27 @@ def _read_attributes(value: Any, name: str, n_features: int) -> tuple[Any, ...]:
             f"{name} must be a fitted mixture or a tuple (weights, means, "
             f"covariances), got {value!r}."
         ) from None
-    kind = getattr(value, "covariance_type", "full")
-    return weights, means, _fill(np.asarray(covariances), kind, len(means), n_features)
+    return (weights, means, covariances), getattr(value, "covariance_type", "full")
 
 
-def _fill(
-    covariances: NDArray[Any], kind: str, n_components: int, n_features: int
-) -> NDArray[Any]:
-    """Full covariances from those of any of scikit-learn's covariance types."""
-    identity = np.eye(n_features)
-    if kind == "tied":
-        return np.tile(covariances, (n_components, 1, 1))
-    if kind == "diag" and covariances.shape[-1] == n_features:
-        return covariances[:, None] * identity
-    if kind == "spherical":
-        return covariances[:, None, None] * identity
-    return covariances
+def _fill(covariances: Array, kind: str, n_components: int, n_features: int) -> Array:
+    """Full covariances from those of a covariance type; other shapes are kept."""
+    shapes = {
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }
+    if kind not in shapes or covariances.shape != shapes[kind]:
+        return covariances
+    return expand_full(covariances, kind, n_components, n_features)
+
+
+def expand_full(
+    covariances: Array, kind: str, n_components: int, n_features: int
+) -> Array:
+    """Full covariances from those of a covariance type."""
+    shape = n_components, n_features, n_features
+    return np.array(expand(covariances, kind, np.broadcast_to(0.0, shape)))
 
 
 def _check_weights(weights: Array, name: str, n_components: int | None) -> None:
@@ -136,18 +155,33 @@ def _check_covariances(covariances: Array, name: str) -> None:
         )
 
 
+def simplify(initial: Mixture, target: Mixture, kind: str) -> tuple[Mixture, Mixture]:
+    """Keep only the diagonals of covariances if all that is needed are diagonals."""
+    diagonals = np.einsum("nkk->nk", target.covariances)
+    if kind not in ("diag", "spherical") or np.count_nonzero(
+        target.covariances
+    ) > np.count_nonzero(diagonals):
+        return initial, target
+    return (
+        initial._replace(covariances=np.einsum("nkk->nk", initial.covariances)),
+        target._replace(covariances=diagonals),
+    )
+
+
 def estimate_mixture(
-    X: Array, n_components: int, reg_covar: float, random_state: Any
+    X: Array, n_components: int, kind: str, reg_covar: float, random_state: Any
 ) -> Mixture:
     """Mixture of largest likelihood, by scikit-learn's EM."""
     points, shift, scale = _standardise(X)
     model = GaussianMixture(
         n_components,
+        covariance_type=kind,
         reg_covar=reg_covar,
         max_iter=_EM_MAX_ITER,
         random_state=random_state,
     ).fit(points)
-    found = Mixture(model.weights_, model.means_, model.covariances_)
+    covariances = expand_full(model.covariances_, kind, n_components, X.shape[1])
+    found = Mixture(model.weights_, model.means_, covariances)
     return _restore(found, shift, scale)
 
 
@@ -176,7 +210,9 @@ def _restore(mixture: Mixture, shift: Array, scale: float) -> Mixture:
     return Mixture(mixture.weights, mixture.means * scale + shift, covariances)
 
 
-def build_gaussian_mixture(mixture: Mixture, random_state: Any) -> GaussianMixture:
+def build_gaussian_mixture(
+    mixture: Mixture, random_state: Any, kind: str = "full"
+) -> GaussianMixture:
     """scikit-learn's mixture with given parameters.
 
     Raises
@@ -185,15 +221,18 @@ def build_gaussian_mixture(mixture: Mixture, random_state: Any) -> GaussianMixtu
         If a covariance is not positive definite.
     """
     try:
-        factors = precision_factors(mixture.covariances)
+        factors = precision_factors(mixture.covariances, kind)
     except np.linalg.LinAlgError as error:
         raise ValueError(
             "A component has a singular covariance, and so no density; "
             "increase reg_covar."
         ) from error
-    model = GaussianMixture(len(mixture.weights), random_state=random_state)
+    model = GaussianMixture(
+        len(mixture.weights), covariance_type=kind, random_state=random_state
+    )
     model.weights_, model.means_, model.covariances_ = mixture
     model.precisions_cholesky_ = factors
-    model.precisions_ = factors @ factors.swapaxes(-1, -2)
+    matrices = kind in ("full", "tied")
+    model.precisions_ = factors @ factors.swapaxes(-1, -2) if matrices else factors**2
     model.n_features_in_ = mixture.means.shape[1]
     return model

@@ -18,6 +18,13 @@ ESTIMATORS = [
     GMMFlowFitter(2, n_target_components=3, init="random", n_init=2),
     GMMFlowFitter(3, n_target_components=2, init="kmeans", warm_start=True),
     GMMFlowFitter(2, init="random_from_data", learning_rate=0.01, max_iter=3, tol=1.0),
+    GMMFlowFitter(2, covariance_type="tied"),
+    GMMFlowFitter(2, covariance_type="diag"),
+    GMMFlowFitter(2, covariance_type="spherical", device="cpu"),
+    GMMFlowFitter(2, solver="bures", n_target_components=4, n_init=2),
+    GMMFlowFitter(2, solver="bures", covariance_type="tied"),
+    GMMFlowFitter(2, solver="bures", covariance_type="diag", device="cpu"),
+    GMMFlowFitter(2, solver="bures", covariance_type="spherical"),
 ]
 
 # These are not among the checks that check_estimator runs.

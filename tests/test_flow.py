@@ -15,7 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skwot._flow import GMMFlowFitter
-from skwot._ot.mixtures import prepare_target, solve_mw2
+from skwot._ot.mixtures import Mixture, prepare_target
+from skwot._ot.mw2 import solve_mw2
+from skwot._ot.pair_costs import pair_costs
 from skwot.datasets import make_gaussian_mixtures
 from tests.generators.gaussians import random_mixture
 
@@ -40,8 +42,7 @@ def blobs():
 
 
 def mw2(source, target):
-    means, covariances = (torch.as_tensor(x) for x in source[1:])
-    return solve_mw2(source[0], means, covariances, prepare_target(target)).value
+    return solve_mw2(*source, pair_costs(prepare_target(Mixture(*target)))).value
 
 
 def fitted_mixture(flow):

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from .gaussians import geodesic
-from .mixtures import MASS_ROUNDING, Array, Mixture, PairCosts, prepare_target
+from .mixtures import MASS_ROUNDING, Array, Mixture, prepare_target
+from .mw2 import solve_mw2
+from .pair_costs import pair_costs
 
 # Numbers that a batch of points may use at a time, 32 MB of them.
 _BATCH_NUMBERS = 2**22
@@ -34,12 +35,10 @@ class Coupling(NamedTuple):
 
 def couple(mixture: Mixture, other: Mixture) -> Coupling:
     """Optimal plan for MW2 between two mixtures."""
-    means, covariances = (torch.as_tensor(x) for x in mixture[1:])
-    costs = PairCosts(means, covariances, prepare_target(other))
-    plan = costs.solve(mixture.weights, None).plan
+    costs = pair_costs(prepare_target(other))
+    plan = solve_mw2(*mixture, costs).plan
     rows, columns = np.nonzero(plan > MASS_ROUNDING)
-    maps = costs.maps(rows, columns).numpy()
-    return Coupling(rows, columns, plan[rows, columns], maps)
+    return Coupling(rows, columns, plan[rows, columns], costs.maps(rows, columns))
 
 
 def interpolate_mixtures(mixture: Mixture, other: Mixture, t: float) -> Mixture:
@@ -57,9 +56,8 @@ def interpolate_mixtures(mixture: Mixture, other: Mixture, t: float) -> Mixture:
     """
     pairs = couple(mixture, other)
     means = (1 - t) * mixture.means[pairs.rows] + t * other.means[pairs.columns]
-    starts = torch.as_tensor(mixture.covariances[pairs.rows])
-    ends = torch.as_tensor(other.covariances[pairs.columns])
-    covariances = geodesic(starts, ends, torch.as_tensor(pairs.maps), t).numpy()
+    starts, ends = mixture.covariances[pairs.rows], other.covariances[pairs.columns]
+    covariances = geodesic(starts, ends, pairs.maps, t)
     return Mixture(pairs.mass / pairs.mass.sum(), means, covariances)
 
 

@@ -1,24 +1,16 @@
 """Gradient flows of a Gaussian mixture towards a fixed one in MW2."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from .gaussians import raise_spectrum
-from .mixtures import (
-    MASS_ROUNDING,
-    MW2,
-    Array,
-    Mixture,
-    PairCosts,
-    Target,
-    mw2,
-    prepare_target,
-    solve_mw2,
-)
+from .covariance_types import compact, constrain, expand
+from .gaussians import raise_spectrum, to_numpy
+from .mixtures import MASS_ROUNDING, Array, Mixture, prepare_target, to_device
+from .mw2 import Gradient, differentiate_mw2, mw2, solve_mw2
+from .pair_costs import PairCosts, pair_costs
+from .transport import Transport
 
 # A step is accepted if the loss falls by this part of what the slope promises.
 _ARMIJO = 1e-4
@@ -30,6 +22,30 @@ _TIE = 1e-9
 _ZERO = 1e-24
 
 
+class Rules(NamedTuple):
+    """How a mixture flows.
+
+    Attributes
+    ----------
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Constraint on the covariances.
+    solver : {'pgd', 'bures'}
+    max_iter : int
+    tol : float
+        Relative decrease of the loss below which the flow is at rest.
+    floor : float
+        Smallest eigenvalue of a covariance.
+    fixed_weights : bool
+    """
+
+    covariance_type: str
+    solver: str
+    max_iter: int
+    tol: float
+    floor: float
+    fixed_weights: bool
+
+
 class Flow(NamedTuple):
     """The path of a flow; the leading axis of every array is the step.
 
@@ -37,7 +53,8 @@ class Flow(NamedTuple):
     ----------
     weights : ndarray of shape (n_iter + 1, n_components)
     means : ndarray of shape (n_iter + 1, n_components, d)
-    covariances : ndarray of shape (n_iter + 1, n_components, d, d)
+    covariances : ndarray of shape (n_iter + 1, n_components, d, d), or without the \
+            last axis if diagonal
     losses : ndarray of shape (n_iter + 1,)
         MW2 squared to the target.
     plan : ndarray of shape (n_components, n_target_components)
@@ -59,51 +76,59 @@ class Flow(NamedTuple):
 
 
 class _Point(NamedTuple):
-    """A mixture with its loss, gradient and plan."""
+    """A mixture with its optimal plan, and the gradient once it is asked for."""
 
     weights: Array
-    means: Tensor
-    covariances: Tensor
-    solved: MW2
+    means: Any
+    covariances: Any
+    solved: Transport
+    gradient: Gradient
+
+    @property
+    def value(self) -> float:
+        return self.solved.value
 
 
 def flow_mixture(
     initial: Mixture,
     target: Mixture,
     *,
-    learning_rate: float | None,
-    max_iter: int,
-    tol: float,
-    reg_covar: float,
-    fixed_weights: bool,
+    covariance_type: str = "full",
+    solver: str = "pgd",
+    learning_rate: float | None = None,
+    max_iter: int = 100,
+    tol: float = 1e-6,
+    reg_covar: float = 1e-6,
+    fixed_weights: bool = False,
+    device: Any = None,
 ) -> Flow:
     """Flow from one mixture towards another.
 
     Parameters
     ----------
     initial, target : Mixture
+        With full covariances, or both with diagonal ones.
+    covariance_type, solver, max_iter, tol, fixed_weights
+        See :class:`Rules`.
     learning_rate : float or None
-        Adam's rate, see :func:`descend_adam`; None for :func:`descend_projected`.
-    max_iter : int
-    tol : float
-        Relative decrease of the loss below which the flow is at rest.
+        Adam's rate, see :func:`descend_adam`; None for :func:`descend`.
     reg_covar : float
         Smallest eigenvalue of a covariance, relative to :func:`variance_scale`.
-    fixed_weights : bool
+    device : torch device or None
+        None for NumPy.
 
     Returns
     -------
     Flow
     """
     floor = reg_covar * variance_scale(initial, target)
-    start = raise_spectrum(torch.as_tensor(initial.covariances), floor)
-    initial = initial._replace(covariances=start.numpy())
-    prepared = prepare_target(target)
+    rules = Rules(covariance_type, solver, max_iter, tol, floor, fixed_weights)
+    start = constrain(initial.covariances, initial.weights, covariance_type)
+    initial = initial._replace(covariances=raise_spectrum(start, floor))
+    costs = pair_costs(prepare_target(target, device))
     if learning_rate is None:
-        return descend_projected(initial, prepared, max_iter, tol, floor, fixed_weights)
-    return descend_adam(
-        initial, prepared, learning_rate, max_iter, tol, floor, fixed_weights
-    )
+        return descend(initial, costs, rules)
+    return descend_adam(initial, costs, learning_rate, rules)
 
 
 def variance_scale(initial: Mixture, target: Mixture) -> float:
@@ -113,21 +138,15 @@ def variance_scale(initial: Mixture, target: Mixture) -> float:
     that of the means of both, if all components are points; 1 if nothing varies at all.
     """
     for mixture in (target, initial):
-        traces = np.trace(mixture.covariances, axis1=1, axis2=2)
-        variance = float(mixture.weights @ traces) / mixture.means.shape[1]
+        diagonals = compact(mixture.covariances, "diag")
+        variance = float(mixture.weights @ diagonals.mean(axis=1))
         if variance > 0:
             return variance
     return float(np.vstack([target.means, initial.means]).var(axis=0).mean()) or 1.0
 
 
 def descend_adam(
-    initial: Mixture,
-    target: Target,
-    learning_rate: float,
-    max_iter: int,
-    tol: float,
-    floor: float,
-    fixed_weights: bool,
+    initial: Mixture, costs: PairCosts, learning_rate: float, rules: Rules
 ) -> Flow:
     """Adam on means, covariances and the logarithms of the weights.
 
@@ -135,42 +154,43 @@ def descend_adam(
     means at twice the rate, weights through a softmax, covariances projected
     after each step. It depends on the unit of the data and may oscillate.
     """
-    logits, means, covariances = (
-        torch.tensor(x, requires_grad=True)
-        for x in (_log(initial.weights), initial.means, initial.covariances)
+    kind, rate = rules.covariance_type, learning_rate
+    device = _device(costs)
+    logits, means, leaf = (
+        torch.tensor(x, requires_grad=True, device=device)
+        for x in (
+            _log(initial.weights),
+            initial.means,
+            compact(initial.covariances, kind),
+        )
     )
-    groups = [
-        {"params": [means], "lr": 2 * learning_rate},
-        {"params": [covariances], "lr": learning_rate},
+    like = torch.as_tensor(initial.covariances, device=device)
+    groups: list[dict[str, Any]] = [
+        {"params": [means], "lr": 2 * rate},
+        {"params": [leaf], "lr": rate},
     ]
-    if not fixed_weights:
-        groups.append({"params": [logits], "lr": learning_rate})
+    if not rules.fixed_weights:
+        groups.append({"params": [logits], "lr": rate})
     optimizer = torch.optim.Adam(groups)
     path = _Path()
-    for step in range(max_iter + 1):
+    for step in range(rules.max_iter + 1):
         with torch.enable_grad():
-            weights = torch.softmax(logits, 0)
-            loss, plan = mw2(weights, means, covariances, target)
+            weights, covariances = torch.softmax(logits, 0), expand(leaf, kind, like)
+            loss, plan = mw2(weights, means, covariances, costs)
         path.append(weights, means, covariances, loss.item(), plan.numpy())
-        if step < max_iter:
+        if step < rules.max_iter:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             with torch.no_grad():
-                covariances.copy_(raise_spectrum(covariances, floor))
+                moved = raise_spectrum(expand(leaf, kind, like), rules.floor)
+                leaf.copy_(compact(moved, kind))
     last, before = path.losses[-1], path.losses[-2]
-    return path.finish(converged=bool(abs(before - last) <= tol * last))
+    return path.finish(converged=bool(abs(before - last) <= rules.tol * last))
 
 
-def descend_projected(
-    initial: Mixture,
-    target: Target,
-    max_iter: int,
-    tol: float,
-    floor: float,
-    fixed_weights: bool,
-) -> Flow:
-    """Projected gradient descent in the Bures-Wasserstein metric.
+def descend(initial: Mixture, costs: PairCosts, rules: Rules) -> Flow:
+    """Gradient descent in the Bures-Wasserstein metric.
 
     The metric makes steps free of units: with it, a step of length one brings
     every mean to the barycentre of what the plan gives to its component. The
@@ -178,72 +198,98 @@ def descend_projected(
     move once means and covariances are at rest, see :func:`reassign_weights`;
     so they can only improve on the flow with fixed weights.
     """
-    means, covariances = (torch.as_tensor(x) for x in initial[1:])
-    point = _evaluate(initial.weights, means, covariances, target)
+    target = costs.target
+    means, covariances = (to_device(x, _device(costs)) for x in initial[1:])
+    point = _evaluate(initial.weights, means, covariances, costs)
     path = _Path()
-    path.append(*point[:3], point.solved.value, point.solved.plan)
-    zero = _ZERO * float(target.weights @ target.spectra.square().sum(1).numpy())
+    path.append(*point[:3], point.value, point.solved.plan)
+    zero = _ZERO * float(target.weights @ to_numpy(target.traces))
     converged = False
-    while not converged and len(path.losses) <= max_iter:
-        before = point.solved.value
-        at_rest = max(tol * before, zero)
-        point = _step_components(point, target, floor)
-        if before - point.solved.value <= at_rest and not fixed_weights:
-            point = _step_weights(point, target, zero)
-        converged = bool(before - point.solved.value <= at_rest)
-        path.append(*point[:3], point.solved.value, point.solved.plan)
+    while not converged and len(path.losses) <= rules.max_iter:
+        before = point.value
+        at_rest = max(rules.tol * before, zero)
+        point = _step_components(point, costs, rules)
+        if before - point.value <= at_rest and not rules.fixed_weights:
+            point = _step_weights(point, costs, zero)
+        converged = bool(before - point.value <= at_rest)
+        path.append(*point[:3], point.value, point.solved.plan)
     return path.finish(converged)
 
 
-def _evaluate(
-    weights: Array,
-    means: Tensor,
-    covariances: Tensor,
-    target: Target,
-    support: NDArray[np.bool_] | None = None,
-) -> _Point:
-    solved = solve_mw2(weights, means, covariances, target, support)
-    return _Point(weights, means, covariances, solved)
+def _device(costs: PairCosts) -> torch.device | None:
+    means = costs.target.means
+    return None if isinstance(means, np.ndarray) else means.device
 
 
-def _step_components(point: _Point, target: Target, floor: float) -> _Point:
+def _evaluate(weights: Array, means: Any, covariances: Any, costs: PairCosts) -> _Point:
+    solved = solve_mw2(weights, means, covariances, costs)
+    gradient = differentiate_mw2(solved, means, costs)
+    return _Point(weights, means, covariances, solved, gradient)
+
+
+def _step_components(point: _Point, costs: PairCosts, rules: Rules) -> _Point:
     """Move means and covariances down the gradient, or stay where no step helps."""
-    solved, support = point.solved, point.solved.plan > MASS_ROUNDING
-    mass = torch.as_tensor(solved.plan.sum(axis=1))
-    inverse_mass = torch.where(mass > 0, 1 / mass, 0.0)
-    means_step = 0.5 * inverse_mass[:, None] * solved.means_gradient
-    strain = inverse_mass[:, None, None] * solved.covariances_gradient
-    covariances_step = strain @ point.covariances
-    covariances_step = covariances_step + covariances_step.mT
+    mass = point.solved.plan.sum(axis=1)
+    inverse = np.divide(1, mass, out=np.zeros_like(mass), where=mass > 0)
+    inverse = _as_column(inverse, point.means)
+    shift = 0.5 * inverse * point.gradient.means
+    strain = inverse.reshape(-1, *(1 for _ in costs.target.covariances.shape[1:]))
+    strain = strain * point.gradient.covariances
+    strain = constrain(strain, mass, rules.covariance_type)
     length = 1.0
     while length >= _MIN_STEP:
-        means = point.means - length * means_step
-        covariances = raise_spectrum(
-            point.covariances - length * covariances_step, floor
-        )
-        moved = _evaluate(point.weights, means, covariances, target, support)
-        if _has_fallen(point, moved):
-            return moved
+        means = point.means - length * shift
+        stepped = _COVARIANCE_STEPS[rules.solver](point.covariances, length * strain)
+        covariances = raise_spectrum(stepped, rules.floor)
+        # A full step may leave the cone; half of one does so hardly ever.
+        if length < 1 or rules.solver == "bures" or not (covariances != stepped).any():
+            solved = solve_mw2(point.weights, means, covariances, costs)
+            if _has_fallen(point, means, covariances, solved.value):
+                gradient = differentiate_mw2(solved, means, costs)
+                return _Point(point.weights, means, covariances, solved, gradient)
         length /= 2
     return point
 
 
-def _has_fallen(point: _Point, moved: _Point) -> bool:
+def _as_column(array: Array, like: Any) -> Any:
+    column = array[:, None]
+    return column if isinstance(like, np.ndarray) else like.new_tensor(column)
+
+
+def _step_linear(covariances: Any, strain: Any) -> Any:
+    """Step along the gradient in the Bures-Wasserstein metric, a straight line."""
+    if covariances.ndim == 2:
+        return covariances - 2 * strain * covariances
+    step = strain @ covariances
+    return covariances - step - step.mT
+
+
+def _step_riemannian(covariances: Any, strain: Any) -> Any:
+    """Step along the geodesic, to S C S with S = I - strain."""
+    if covariances.ndim == 2:
+        return (1 - strain) ** 2 * covariances
+    step = strain @ covariances
+    moved = covariances - step - step.mT + step @ strain
+    return (moved + moved.mT) / 2
+
+
+_COVARIANCE_STEPS = {"pgd": _step_linear, "bures": _step_riemannian}
+
+
+def _has_fallen(point: _Point, means: Any, covariances: Any, value: float) -> bool:
     """Whether the loss fell in proportion to its slope (Armijo's condition)."""
-    solved = point.solved
-    slope = torch.sum(solved.means_gradient * (moved.means - point.means)) + torch.sum(
-        solved.covariances_gradient * (moved.covariances - point.covariances)
-    )
-    decrease = solved.value - moved.solved.value
-    return decrease > 0 and decrease >= -_ARMIJO * slope.item()
+    gradient, decrease = point.gradient, point.value - value
+    slope = (gradient.means * (means - point.means)).sum()
+    slope = slope + (gradient.covariances * (covariances - point.covariances)).sum()
+    return decrease > 0 and decrease >= -_ARMIJO * float(slope)
 
 
-def _step_weights(point: _Point, target: Target, zero: float) -> _Point:
+def _step_weights(point: _Point, costs: PairCosts, zero: float) -> _Point:
     """Move the weights, or keep them if that does not help."""
-    costs = PairCosts(point.means, point.covariances, target)
+    costs.move(point.means, point.covariances)
     weights = reassign_weights(costs, point.solved.plan, zero)
-    moved = _evaluate(weights, point.means, point.covariances, target)
-    return moved if moved.solved.value < point.solved.value else point
+    moved = _evaluate(weights, point.means, point.covariances, costs)
+    return moved if moved.value < point.value else point
 
 
 def reassign_weights(costs: PairCosts, plan: Array, zero: float = 0.0) -> Array:
@@ -294,16 +340,16 @@ class _Path:
 
     def append(
         self,
-        weights: Array | Tensor,
-        means: Tensor,
-        covariances: Tensor,
+        weights: Any,
+        means: Any,
+        covariances: Any,
         loss: float,
         plan: Array,
     ) -> None:
         if not self.losses or loss < min(self.losses):
             self._plan = plan
-        tensors = (torch.as_tensor(x).detach() for x in (weights, means, covariances))
-        self._mixtures.append([x.numpy().copy() for x in tensors])
+        mixture = (weights, means, covariances)
+        self._mixtures.append([to_numpy(x).copy() for x in mixture])
         self.losses.append(loss)
 
     def finish(self, converged: bool) -> Flow:

@@ -1,50 +1,81 @@
 """Bures-Wasserstein geometry of Gaussian distributions, in batches.
 
-Every function takes stacks of matrices, one matrix a row. A covariance C is
-carried to a covariance D by the symmetric map T with ``T C T = D``; with the root
-R of D this is ``T = R (R C R)^(-1/2) R``, so that the roots of fixed targets are
-computed once.
+Every function takes stacks of matrices, one matrix a row: NumPy arrays or PyTorch
+tensors, and returns the same. A covariance C is carried to a covariance D by the
+symmetric map T with ``T C T = D``; with the root R of D this is
+``T = R (R C R)^(-1/2) R``, so that the roots of fixed targets are computed once.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 _EPS = float(np.finfo(np.float64).eps)
 # Squared distances below this part of the traces lose digits to cancellation.
 _CLOSE = 1e-6
 
 
-def spectral_roots(covariances: Tensor) -> Tensor:
+def namespace(array: Any) -> Any:
+    """NumPy or PyTorch, whichever the array is of."""
+    # NumPy's overhead is a fraction of PyTorch's for the small stacks of mixtures.
+    return np if isinstance(array, np.ndarray) else torch
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """NumPy array of an array or tensor on any device."""
+    return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+
+
+def eye_like(matrices: Any) -> Any:
+    """Identity of the size, precision and device of matrices."""
+    if isinstance(matrices, np.ndarray):
+        return np.eye(matrices.shape[-1])
+    return torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
+
+
+def empty_like(matrices: Any, size: int) -> Any:
+    """Uninitialised stack of matrices of the same kind."""
+    shape = size, *matrices.shape[1:]
+    return (
+        np.empty(shape)
+        if isinstance(matrices, np.ndarray)
+        else matrices.new_empty(shape)
+    )
+
+
+def spectral_roots(covariances: Any) -> Any:
     """Square roots of the eigenvalues, ascending.
 
     Parameters
     ----------
-    covariances : tensor of shape (..., d, d)
+    covariances : array of shape (..., d, d)
 
     Returns
     -------
-    tensor of shape (..., d)
+    array of shape (..., d)
     """
-    return torch.linalg.eigvalsh(covariances).clamp(min=0).sqrt()
+    xp = namespace(covariances)
+    return xp.sqrt(xp.clip(xp.linalg.eigvalsh(covariances), 0, None))
 
 
-def matrix_roots(covariances: Tensor) -> Tensor:
+def matrix_roots(covariances: Any) -> Any:
     """Positive semi-definite square roots.
 
     Parameters
     ----------
-    covariances : tensor of shape (..., d, d)
+    covariances : array of shape (..., d, d)
 
     Returns
     -------
-    tensor of shape (..., d, d)
+    array of shape (..., d, d)
     """
-    values, vectors = torch.linalg.eigh(covariances)
-    return (vectors * values.clamp(min=0).sqrt()[..., None, :]) @ vectors.mT
+    xp = namespace(covariances)
+    values, vectors = xp.linalg.eigh(covariances)
+    return (vectors * xp.sqrt(xp.clip(values, 0, None))[..., None, :]) @ vectors.mT
 
 
-def bures_lower_bounds(spectra: Tensor, target_spectra: Tensor) -> Tensor:
+def bures_lower_bounds(spectra: Any, target_spectra: Any) -> Any:
     """Bound the squared Bures distance of every pair of covariances from below.
 
     The nuclear norm of a product is at most the inner product of the singular
@@ -53,45 +84,40 @@ def bures_lower_bounds(spectra: Tensor, target_spectra: Tensor) -> Tensor:
 
     Parameters
     ----------
-    spectra : tensor of shape (n, d)
+    spectra : array of shape (n, d)
         Square roots of eigenvalues, ascending.
-    target_spectra : tensor of shape (m, d)
+    target_spectra : array of shape (m, d)
 
     Returns
     -------
-    tensor of shape (n, m)
+    array of shape (n, m)
     """
-    return (spectra[:, None] - target_spectra).square().sum(-1)
+    return ((spectra[:, None] - target_spectra) ** 2).sum(-1)
 
 
-def pair_eigensystems(
-    covariances: Tensor, target_roots: Tensor
-) -> tuple[Tensor, Tensor]:
+def pair_eigensystems(covariances: Any, target_roots: Any) -> tuple[Any, Any]:
     """Eigenvalues and eigenvectors of R C R, the only costly part of a pair.
 
     Parameters
     ----------
-    covariances : tensor of shape (n, d, d)
-    target_roots : tensor of shape (n, d, d)
+    covariances : array of shape (n, d, d)
+    target_roots : array of shape (n, d, d)
 
     Returns
     -------
-    values : tensor of shape (n, d)
+    values : array of shape (n, d)
         Ascending; those within rounding of zero are zero.
-    vectors : tensor of shape (n, d, d)
+    vectors : array of shape (n, d, d)
     """
-    values, vectors = torch.linalg.eigh(target_roots @ covariances @ target_roots)
+    xp = namespace(covariances)
+    values, vectors = xp.linalg.eigh(target_roots @ covariances @ target_roots)
     rounding = values.shape[-1] * _EPS * values[..., -1:]
-    return torch.where(values > rounding, values, 0.0), vectors
+    return xp.where(values > rounding, values, 0.0), vectors
 
 
 def squared_bures(
-    covariances: Tensor,
-    targets: Tensor,
-    target_roots: Tensor,
-    eigenvalues: Tensor,
-    eigenvectors: Tensor,
-) -> Tensor:
+    covariances: Any, maps: Any, traces: Any, eigenvalues: Any, fidelities: Any
+) -> Any:
     """Squared Bures distance of each pair.
 
     ``tr C + tr D - 2 tr (R C R)^(1/2)`` (Peyré & Cuturi, 2019, remark 2.31). This
@@ -99,59 +125,57 @@ def squared_bures(
 
     Parameters
     ----------
-    covariances, targets, target_roots : tensor of shape (n, d, d)
-    eigenvalues, eigenvectors : tensor of shape (n, d), tensor of shape (n, d, d)
+    covariances : array of shape (n, d, d)
+    maps : array of shape (n, d, d)
+        See :func:`transport_maps`.
+    traces : array of shape (n,)
+        ``tr C + tr D``.
+    eigenvalues : array of shape (n, d)
         Of R C R, see :func:`pair_eigensystems`.
+    fidelities : array of shape (n,)
+        ``tr (R C R)^(1/2)``.
 
     Returns
     -------
-    tensor of shape (n,)
+    array of shape (n,)
     """
-    traces = _trace(covariances) + _trace(targets)
-    squares = (traces - 2 * eigenvalues.sqrt().sum(-1)).clamp(min=0)
+    squares = namespace(traces).clip(traces - 2 * fidelities, 0, None)
     # The map of a singular pair leaves out what it cannot reach.
-    close = (squares < _CLOSE * traces) & (eigenvalues[..., 0] > 0)
+    close = (squares < _CLOSE * traces) & (eigenvalues[:, 0] > 0)
     if close.any():
-        maps = transport_maps(
-            target_roots[close], eigenvalues[close], eigenvectors[close]
-        )
-        squares[close] = _displacement(covariances[close], maps)
+        squares[close] = _displacement(covariances[close], maps[close])
     return squares
 
 
-def _trace(matrices: Tensor) -> Tensor:
-    return torch.einsum("nkk->n", matrices)
-
-
-def _displacement(covariances: Tensor, maps: Tensor) -> Tensor:
+def _displacement(covariances: Any, maps: Any) -> Any:
     """``tr (I - T) C (I - T)``, what the maps move by: small without cancelling."""
-    strains = torch.eye(maps.shape[-1], dtype=maps.dtype) - maps
-    return torch.einsum("nij,njk,nik->n", strains, covariances, strains).clamp(min=0)
+    strains = eye_like(maps) - maps
+    return ((strains @ covariances) * strains).sum(-1).sum(-1).clip(0, None)
 
 
-def transport_maps(
-    target_roots: Tensor, eigenvalues: Tensor, eigenvectors: Tensor
-) -> Tensor:
+def transport_maps(target_roots: Any, eigenvalues: Any, eigenvectors: Any) -> Any:
     """Symmetric linear maps T with ``T C T = D``.
 
     Directions in which C or D has no variance are mapped to zero.
 
     Parameters
     ----------
-    target_roots : tensor of shape (n, d, d)
-    eigenvalues, eigenvectors : tensor of shape (n, d), tensor of shape (n, d, d)
+    target_roots : array of shape (n, d, d)
+    eigenvalues, eigenvectors : array of shape (n, d), array of shape (n, d, d)
         Of R C R, see :func:`pair_eigensystems`.
 
     Returns
     -------
-    tensor of shape (n, d, d)
+    array of shape (n, d, d)
     """
-    inverse_roots = torch.where(eigenvalues > 0, eigenvalues.rsqrt(), 0.0)
+    xp = namespace(eigenvalues)
+    zero = eigenvalues == 0
+    inverse_roots = xp.where(zero, 0.0, 1 / xp.sqrt(xp.where(zero, 1.0, eigenvalues)))
     factors = target_roots @ eigenvectors
     return (factors * inverse_roots[..., None, :]) @ factors.mT
 
 
-def geodesic(covariances: Tensor, targets: Tensor, maps: Tensor, t: float) -> Tensor:
+def geodesic(covariances: Any, targets: Any, maps: Any, t: float) -> Any:
     """Covariances at time t of the geodesics from C to D.
 
     ``((1 - t) I + t T) C ((1 - t) I + t T)``, expanded with ``T C T = D``: so the
@@ -159,34 +183,37 @@ def geodesic(covariances: Tensor, targets: Tensor, maps: Tensor, t: float) -> Te
 
     Parameters
     ----------
-    covariances, targets, maps : tensor of shape (n, d, d)
+    covariances, targets, maps : array of shape (n, d, d)
     t : float
 
     Returns
     -------
-    tensor of shape (n, d, d)
+    array of shape (n, d, d)
     """
     cross = maps @ covariances
     mixed = t * (1 - t) * (cross + cross.mT)
     return (1 - t) ** 2 * covariances + mixed + t**2 * targets
 
 
-def raise_spectrum(covariances: Tensor, floor: float) -> Tensor:
+def raise_spectrum(covariances: Any, floor: float) -> Any:
     """Project onto the symmetric matrices with eigenvalues of at least `floor`.
 
     Parameters
     ----------
-    covariances : tensor of shape (n, d, d)
+    covariances : array of shape (n, d, d), or (n, d) if diagonal
     floor : float
 
     Returns
     -------
-    tensor of shape (n, d, d)
+    array of the same shape
         Matrices that fulfil the bound are returned as they are.
     """
-    values, vectors = torch.linalg.eigh(covariances)
+    xp = namespace(covariances)
+    if covariances.ndim == 2:
+        return xp.clip(covariances, floor, None)
+    values, vectors = xp.linalg.eigh(covariances)
     low = values[..., 0] < floor
     if not low.any():
         return covariances
-    raised = (vectors * values.clamp(min=floor)[..., None, :]) @ vectors.mT
-    return torch.where(low[..., None, None], (raised + raised.mT) / 2, covariances)
+    raised = (vectors * xp.clip(values, floor, None)[..., None, :]) @ vectors.mT
+    return xp.where(low[..., None, None], (raised + raised.mT) / 2, covariances)

@@ -1,0 +1,156 @@
+"""GMM flow against POT: cost of a loss with its gradient, and time to accuracy.
+
+Run with one thread: ``OMP_NUM_THREADS=1 python benchmarks/bench_flow.py``. Ratios
+are of medians over steps that alternate between the two. ``--memory K D`` prints
+the growth of the peak memory of each at one size, in processes of their own.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import ot
+import torch
+
+from skwot._ot.mixtures import Mixture, prepare_target
+from skwot._ot.mw2 import mw2
+from skwot._ot.pair_costs import pair_costs
+
+SIZES = [(3, 2), (10, 10), (20, 20), (50, 20), (50, 64)]
+N_STEPS = 50
+LEARNING_RATE = 0.03
+SEED = 0
+
+
+def random_mixture(rng, n_components, n_features, weights=None):
+    """Standard normal means, Wishart covariances plus a tenth of the identity."""
+    factors = rng.normal(size=(n_components, n_features, n_features))
+    covariances = factors @ factors.swapaxes(1, 2) / n_features
+    if weights is None:
+        weights = rng.dirichlet(np.ones(n_components))
+    means = rng.normal(size=(n_components, n_features))
+    return Mixture(weights, means, covariances + 0.1 * np.eye(n_features))
+
+
+def pot_loss(target):
+    w, m, c = map(torch.as_tensor, target)
+
+    def loss(weights, means, covariances):
+        return ot.gmm.gmm_ot_loss(means, m, covariances, c, weights, w)
+
+    return loss
+
+
+def our_loss(target):
+    costs = pair_costs(prepare_target(target))
+
+    def loss(weights, means, covariances):
+        return mw2(weights, means, covariances, costs)[0]
+
+    return loss
+
+
+def differentiate(loss, parameters):
+    leaves = [x.detach().clone().requires_grad_() for x in parameters]
+    logits, means, covariances = leaves
+    start = time.perf_counter()
+    value = loss(torch.softmax(logits, 0), means, covariances)
+    value.backward()
+    seconds = time.perf_counter() - start
+    return value.item(), [x.grad for x in leaves], seconds
+
+
+def follow_flow(initial, target, n_steps):
+    """Adam as in POT's gallery; both losses are differentiated at each step.
+
+    Median seconds of each, and the largest relative difference of the values and
+    of the gradients.
+    """
+    ours, pots = our_loss(target), pot_loss(target)
+    parameters = [
+        torch.tensor(x, requires_grad=True)
+        for x in (np.log(initial.weights), *initial[1:])
+    ]
+    rates = [LEARNING_RATE, 2 * LEARNING_RATE, LEARNING_RATE]
+    optimizer = torch.optim.Adam(
+        [{"params": x, "lr": r} for x, r in zip(parameters, rates, strict=True)]
+    )
+    seconds, differences = np.empty((2, n_steps)), np.empty((2, n_steps))
+    for step in range(n_steps):
+        value, gradients, seconds[0, step] = differentiate(ours, parameters)
+        expected, expected_gradients, seconds[1, step] = differentiate(pots, parameters)
+        differences[0, step] = abs(value / expected - 1)
+        differences[1, step] = max(
+            float((a - b).norm() / b.norm())
+            for a, b in zip(gradients, expected_gradients, strict=True)
+        )
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+        with torch.no_grad():
+            covariances = parameters[2]
+            covariances.copy_(ot.utils.proj_SDP(covariances, vmin=1e-6))
+    # The first step is part of the flow: ours alone is a sum, not a median.
+    return seconds.mean(axis=1), np.median(seconds, axis=1), differences.max(axis=1)
+
+
+def compare_losses():
+    print("loss + gradient over a flow of 50 steps: POT / skwot, ms")
+    for n_components, n_features in SIZES:
+        rng = np.random.default_rng(SEED)
+        pair = [random_mixture(rng, n_components, n_features) for _ in range(2)]
+        follow_flow(*pair, 2)
+        mean, median, differences = follow_flow(*pair, N_STEPS)
+        print(
+            f"({n_components}, {n_features}): means {mean[1] * 1e3:.3f} / "
+            f"{mean[0] * 1e3:.3f} = {mean[1] / mean[0]:.1f}, "
+            f"medians {median[1] * 1e3:.3f} / {median[0] * 1e3:.3f} = "
+            f"{median[1] / median[0]:.1f}; "
+            f"values equal to {differences[0]:.1e}, gradients to {differences[1]:.1e}",
+            flush=True,
+        )
+
+
+def print_memory_growth(name, n_components, n_features):
+    rng = np.random.default_rng(SEED)
+    initial, target = (random_mixture(rng, n_components, n_features) for _ in range(2))
+    warm = [random_mixture(rng, 3, 2) for _ in range(2)]
+    make = {"POT": pot_loss, "skwot": our_loss}[name]
+    as_leaves = [torch.as_tensor(x) for x in (np.log(warm[0].weights), *warm[0][1:])]
+    differentiate(make(warm[1]), as_leaves)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    loss = make(target)
+    parameters = [torch.as_tensor(x) for x in (np.log(initial.weights), *initial[1:])]
+    for _ in range(N_STEPS if name == "skwot" else 2):
+        gradients = differentiate(loss, parameters)[1]
+        parameters[1:] = [
+            x - 0.03 * g.sign()
+            for x, g in zip(parameters[1:], gradients[1:], strict=True)
+        ]
+        parameters[2] = ot.utils.proj_SDP(parameters[2], vmin=1e-6)
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(
+        f"peak memory at ({n_components}, {n_features}): {name} {growth / 1024:.0f} MB"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--memory", nargs=3, metavar=("NAME", "K", "D"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.memory:
+        name, *size = arguments.memory
+        print_memory_growth(name, *map(int, size))
+        return
+    compare_losses()
+    for name in ("POT", "skwot"):
+        command = [sys.executable, __file__, "--memory", name, "50", "64"]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

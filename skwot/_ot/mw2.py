@@ -1,0 +1,155 @@
+"""MW2, optimal transport between Gaussian mixtures, as a differentiable value.
+
+MW2 is the Wasserstein distance restricted to plans that are Gaussian mixtures
+themselves. It is a discrete transport problem between the components, whose
+ground cost is the squared Bures-Wasserstein distance (Delon & Desolneux, 2020).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .gaussians import to_numpy
+from .mixtures import MASS_ROUNDING, Array
+from .pair_costs import PairCosts
+from .transport import Transport
+
+
+class Gradient(NamedTuple):
+    """Gradient of MW2 squared in a mixture.
+
+    Attributes
+    ----------
+    weights : array of shape (n,)
+        The potential of the mixture, centred.
+    means : array of shape (n, d)
+    covariances : array of shape (n, d, d), or (n, d) if diagonal
+    """
+
+    weights: Array
+    means: Any
+    covariances: Any
+
+
+def solve_mw2(
+    weights: Array, means: Any, covariances: Any, costs: PairCosts
+) -> Transport:
+    """MW2 squared and an optimal plan between the components.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+    means : array of shape (n, d)
+    covariances : array of shape (n, d, d), or (n, d) if diagonal
+    costs : PairCosts
+        Costs towards the target; afterwards they are those of this mixture.
+
+    Returns
+    -------
+    Transport
+    """
+    costs.move(means, covariances)
+    return costs.solve(weights)
+
+
+def differentiate_mw2(solved: Transport, means: Any, costs: PairCosts) -> Gradient:
+    """Gradient in closed form, at the mixture that was solved last.
+
+    With the plan P between components, and T_ij the linear map of a pair, it is
+    ``2 sum_j P_ij (m_i - m_j)`` in the means, ``sum_j P_ij (I - T_ij)`` in the
+    covariances, and the linear programme's potential in the weights. Only the
+    pairs that carry mass contribute, at most n + m - 1 of them.
+
+    Parameters
+    ----------
+    solved : Transport
+    means : array of shape (n, d)
+    costs : PairCosts
+
+    Returns
+    -------
+    Gradient
+    """
+    plan, target = solved.plan, costs.target
+    rows, columns = np.nonzero(plan > MASS_ROUNDING)
+    maps = costs.maps(rows, columns)
+    scalars = (-1, *(1 for _ in maps.shape[1:]))
+    carried = _as_like(plan[rows, columns], means).reshape(scalars) * maps
+    mass = _as_like(plan.sum(axis=1), means)
+    return Gradient(
+        solved.alpha - solved.alpha.mean(),
+        2 * (mass[:, None] * means - _as_like(plan, means) @ target.means),
+        mass.reshape(scalars) * costs.identity - _sum_rows(carried, rows, len(means)),
+    )
+
+
+def _as_like(array: Array, like: Any) -> Any:
+    return array if isinstance(like, np.ndarray) else like.new_tensor(array)
+
+
+def _sum_rows(values: Any, rows: NDArray[np.intp], size: int) -> Any:
+    """Sum the entries that belong to each row; rows ascend."""
+    if isinstance(values, torch.Tensor):
+        index = torch.as_tensor(rows, device=values.device)
+        return values.new_zeros(size, *values.shape[1:]).index_add_(0, index, values)
+    starts = np.searchsorted(rows, np.arange(size))
+    if len(values) and (np.diff(starts, append=len(rows)) > 0).all():
+        return np.add.reduceat(values, starts)
+    total = np.zeros((size, *values.shape[1:]))
+    np.add.at(total, rows, values)
+    return total
+
+
+class _MW2Function(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        weights: Tensor,
+        means: Tensor,
+        covariances: Tensor,
+        costs: PairCosts,
+    ) -> tuple[Tensor, Tensor]:
+        like = costs.target.means
+        masses, points, matrices = (
+            to_numpy(x) if isinstance(like, np.ndarray) else x.detach()
+            for x in (weights, means, covariances)
+        )
+        solved = solve_mw2(to_numpy(masses), points, matrices, costs)
+        gradient = differentiate_mw2(solved, points, costs)
+        ctx.save_for_backward(
+            *(torch.as_tensor(x, device=means.device) for x in gradient)
+        )
+        plan = torch.from_numpy(solved.plan)
+        ctx.mark_non_differentiable(plan)
+        return means.new_tensor(solved.value), plan
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return (*(grads[0] * x for x in ctx.saved_tensors), None)
+
+
+def mw2(
+    weights: Tensor, means: Tensor, covariances: Tensor, costs: PairCosts
+) -> tuple[Tensor, Tensor]:
+    """MW2 squared as a differentiable function of a mixture.
+
+    Parameters
+    ----------
+    weights : tensor of shape (n,)
+        On the simplex.
+    means : tensor of shape (n, d)
+    covariances : tensor of shape (n, d, d), or (n, d) if diagonal
+        Symmetric, positive semi-definite.
+    costs : PairCosts
+        Costs towards the target. Repeated evaluations with the same object share
+        what they find.
+
+    Returns
+    -------
+    value : tensor, scalar
+    plan : tensor of shape (n, m), without gradient
+    """
+    return _MW2Function.apply(weights, means, covariances, costs)
