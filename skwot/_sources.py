@@ -1,6 +1,7 @@
 """Labelled rows from separate samples, and back."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -157,8 +158,9 @@ def split_sources(
 
 
 def _equal(y: NDArray[Any], label: Any) -> NDArray[np.bool_]:
-    # Element by element: NumPy does not compare strings with numbers.
-    return np.fromiter((bool(value == label) for value in y.tolist()), bool, len(y))
+    if not (y.dtype.kind in "biuf" and isinstance(label, Number)):
+        y = y.astype(object)  # as which NumPy compares strings with numbers
+    return np.asarray(y == label, dtype=bool)
 
 
 def measure_of_rows(points: Array, masses: Array, name: str) -> Measure:

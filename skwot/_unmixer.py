@@ -21,10 +21,9 @@ from sklearn.utils.validation import (
 
 from skwot._ot.assignment import assign
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
-from skwot._ot.solvers.bundle import solve_bundle
-from skwot._ot.solvers.gradient import solve_gradient
+from skwot._ot.solvers import solve_unmixing
 from skwot._ot.transport import METRICS, Metric
-from skwot._ot.unmixing import Unmixing, unmixing_problem
+from skwot._ot.unmixing import Unmixing
 from skwot._sources import measure_of_rows, split_sources
 
 Array = NDArray[np.float64]
@@ -229,18 +228,14 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         return self
 
     def _solve(self, sources: SourceMeasures, target: Measure) -> Unmixing:
-        """Solve one problem, with costs in the units of the ground cost."""
-        problem = unmixing_problem(sources, target, self.metric)
-        if self.learning_rate == "auto":
-            found = solve_bundle(problem, max_iter=self.max_iter, tol=self.tol)
-        else:
-            found = solve_gradient(
-                problem,
-                learning_rate=float(self.learning_rate),
-                max_iter=self.max_iter,
-                tol=self.tol,
-            )
-        return found.in_units(problem.unit)
+        return solve_unmixing(
+            sources,
+            target,
+            self.metric,
+            learning_rate=self.learning_rate,
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
 
     def _set_solution(self, found: Unmixing) -> None:
         self.weights_ = found.weights

@@ -1,13 +1,13 @@
 """Bundle of Polyak steps: projected gradient descent to the certified bound."""
 
+import numpy as np
+from numpy.typing import NDArray
+
+from skwot._ot.cutting_planes import CuttingPlanes
 from skwot._ot.projections import project_level_set
-from skwot._ot.unmixing import (
-    CuttingPlanes,
-    Objective,
-    Unmixing,
-    UnmixingProblem,
-    nearest_source_weights,
-)
+from skwot._ot.unmixing import Objective, Unmixing
+
+Array = NDArray[np.float64]
 
 # Fraction of the gap that a step leaves. Measured on Gaussian sources with K = 2,
 # 10 and 26 and on digits: 0.2 needs about twice the solves of 0.5, and 0.7
@@ -15,7 +15,13 @@ from skwot._ot.unmixing import (
 LEVEL = 0.5
 
 
-def solve_bundle(problem: UnmixingProblem, *, max_iter: int, tol: float) -> Unmixing:
+def solve_bundle(
+    objective: Objective,
+    *,
+    max_iter: int,
+    tol: float,
+    coarse: Objective | None = None,
+) -> Unmixing:
     """Minimise by the level method (Lemaréchal, Nemirovskii & Nesterov, 1995).
 
     A Polyak step goes from a point, against the subgradient there, to where the
@@ -25,23 +31,34 @@ def solve_bundle(problem: UnmixingProblem, *, max_iter: int, tol: float) -> Unmi
 
     Parameters
     ----------
-    problem : UnmixingProblem
+    objective : Objective
     max_iter : int
         Largest number of exact transport problems to solve.
     tol : float
         Stop when the gap is below this fraction of the value.
+    coarse : Objective, default=None
+        An approximation that is cheaper to evaluate. It is minimised first, and the
+        points whose planes prove its minimum are where `objective` is tried first.
 
     Returns
     -------
     Unmixing
     """
-    objective, planes = Objective(problem), CuttingPlanes(problem)
-    weights = nearest_source_weights(problem)
-    for _ in range(max_iter):
-        planes.add(objective(weights))
-        minimiser = planes.raise_lower_bound()
-        if planes.certified(tol):
-            break
+    planes = CuttingPlanes(objective)
+    first = [objective.nearest_source_weights()]
+    if coarse is not None:
+        approximation = _descend(CuttingPlanes(coarse), first, max_iter, tol)
+        first = approximation.active_weights
+    return _descend(planes, first, max_iter, tol).conclude(tol)
+
+
+def _descend(
+    planes: CuttingPlanes, first: list[Array], max_iter: int, tol: float
+) -> CuttingPlanes:
+    for weights in first[:max_iter]:
+        planes.evaluate(weights)
+    minimiser = planes.raise_lower_bound()
+    while not planes.certified(tol) and planes.n_evaluations < max_iter:
         goal = planes.lower_bound + LEVEL * planes.gap
         projected = project_level_set(
             planes.best.weights, planes.slopes, planes.offsets - goal
@@ -49,5 +66,6 @@ def solve_bundle(problem: UnmixingProblem, *, max_iter: int, tol: float) -> Unmi
         following = minimiser if projected is None else projected
         if following is None:
             break  # both programmes failed: the gap says how far this went
-        weights = following
-    return planes.conclude(tol)
+        planes.evaluate(following)
+        minimiser = planes.raise_lower_bound()
+    return planes

@@ -3,11 +3,12 @@
 import numpy as np
 from ot.utils import proj_simplex
 
-from skwot._ot.unmixing import CuttingPlanes, Objective, Unmixing, UnmixingProblem
+from skwot._ot.cutting_planes import CuttingPlanes
+from skwot._ot.unmixing import Objective, Unmixing
 
 
 def solve_gradient(
-    problem: UnmixingProblem, *, learning_rate: float, max_iter: int, tol: float
+    objective: Objective, *, learning_rate: float, max_iter: int, tol: float
 ) -> Unmixing:
     """Run a fixed number of projected subgradient steps from equal weights.
 
@@ -16,7 +17,7 @@ def solve_gradient(
 
     Parameters
     ----------
-    problem : UnmixingProblem
+    objective : Objective
     learning_rate : float
         Step per unit of gradient, in the units of the ground cost.
     max_iter : int
@@ -29,16 +30,15 @@ def solve_gradient(
     Unmixing
         With the best of the iterates.
     """
-    objective, planes = Objective(problem), CuttingPlanes(problem)
-    n_sources = problem.masses.shape[1]
+    planes = CuttingPlanes(objective)
+    n_sources = objective.masses.shape[1]
     weights = np.full(n_sources, 1 / n_sources)
     for _ in range(max(1, max_iter - 1)):
-        evaluation = objective(weights)
-        planes.add(evaluation)
-        step = learning_rate * problem.unit * evaluation.plane.slope
+        evaluation = planes.evaluate(weights)
+        step = learning_rate * objective.unit * evaluation.plane.slope
         weights = proj_simplex(weights - step)
     minimiser = planes.raise_lower_bound()
     if max_iter > 1 and minimiser is not None:
-        planes.add(objective(minimiser))
+        planes.evaluate(minimiser)
         planes.raise_lower_bound()
     return planes.conclude(tol)
