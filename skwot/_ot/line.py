@@ -114,7 +114,7 @@ class LineObjective:
         return coarse
 
     def free_planes(self) -> list[Plane]:
-        """The plane of the staircase through equal source masses."""
+        """Give the plane of the staircase through equal weights."""
         n_sources = self.masses.shape[1]
         return [self(np.full(n_sources, 1 / n_sources)).plane]
 
