@@ -66,9 +66,9 @@ html_theme_options = {
 html_show_sourcelink = False
 
 
-# Names of fitted attributes end in an underscore, which reStructuredText reads as a
-# link where they stand in a type, as in "ndarray of shape (n_iter_ + 1,)".
-TYPE_LINE = re.compile(r"^(\s*\w+ : )(.*\w_\b.*)$")
+# Types are not reStructuredText: it reads "n_iter_" in "ndarray of shape (n_iter_,)" as
+# a link, and a star as emphasis.
+TYPE_LINE = re.compile(r"^(\s*\w+ : )(.*(?:\w_\b|\*).*)$")
 SCIKIT_LEARN_LINK = re.compile(r":(?:ref|term):`([^`<]+?)(?:\s*<[^>]*>)?`")
 
 
@@ -80,7 +80,7 @@ def prepare_docstring(app, what, name, obj, options, lines):
             line = SCIKIT_LEARN_LINK.sub(r"\1", line)
         parts = TYPE_LINE.match(line)
         if parts:
-            line = parts[1] + re.sub(r"(?<=\w)_(?!\w)", r"\_", parts[2])
+            line = parts[1] + re.sub(r"((?<=\w)_(?!\w)|\*)", r"\\\1", parts[2])
         lines[number] = line
 
 
