@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from .covariance_types import compact, constrain, expand
-from .gaussians import raise_spectrum, to_numpy
+from .gaussians import namespace, raise_spectrum, to_numpy
 from .mixtures import MASS_ROUNDING, Array, Mixture, prepare_target, to_device
 from .mw2 import Gradient, differentiate_mw2, mw2, solve_mw2
 from .pair_costs import PairCosts, pair_costs
@@ -15,6 +15,8 @@ from .transport import Transport
 # A step is accepted if the loss falls by this part of what the slope promises.
 _ARMIJO = 1e-4
 _MIN_STEP = 2.0**-30
+# A straight step may reduce the smallest eigenvalue to this part.
+_RETAINED = 0.1
 # Components this close to the nearest one, relatively, share a target with it.
 _TIE = 1e-9
 # Squared distances below this part of the target's variance are zero: it is 1e-12
@@ -236,19 +238,41 @@ def _step_components(point: _Point, costs: PairCosts, rules: Rules) -> _Point:
     strain = inverse.reshape(-1, *(1 for _ in costs.target.covariances.shape[1:]))
     strain = strain * point.gradient.covariances
     strain = constrain(strain, mass, rules.covariance_type)
-    length = 1.0
+    if rules.solver == "pgd":
+        strain = _stay_in_cone(point.covariances, strain)
+    step, length = _COVARIANCE_STEPS[rules.solver], 1.0
     while length >= _MIN_STEP:
         means = point.means - length * shift
-        stepped = _COVARIANCE_STEPS[rules.solver](point.covariances, length * strain)
+        stepped = step(point.covariances, length * strain)
         covariances = raise_spectrum(stepped, rules.floor)
-        # A full step may leave the cone; half of one does so hardly ever.
-        if length < 1 or rules.solver == "bures" or not (covariances != stepped).any():
-            solved = solve_mw2(point.weights, means, covariances, costs)
-            if _has_fallen(point, means, covariances, solved.value):
-                gradient = differentiate_mw2(solved, means, costs)
-                return _Point(point.weights, means, covariances, solved, gradient)
+        solved = solve_mw2(point.weights, means, covariances, costs)
+        if _has_fallen(point, means, covariances, solved.value):
+            gradient = differentiate_mw2(solved, means, costs)
+            return _Point(point.weights, means, covariances, solved, gradient)
         length /= 2
     return point
+
+
+def _stay_in_cone(covariances: Any, strain: Any) -> Any:
+    """Halve strains, twice at most, that make a straight step too long.
+
+    One that leaves the cone has to be projected, and one that ends close to its
+    boundary takes many more steps to get away from there. Half a step is inside
+    where the covariances commute.
+    """
+    least = _RETAINED * _least_eigenvalue(covariances)
+    scalars = (-1, *(1 for _ in strain.shape[1:]))
+    for _ in range(2):
+        low = _least_eigenvalue(_step_linear(covariances, strain)) < least
+        strain = strain * namespace(strain).where(low, 0.5, 1.0).reshape(scalars)
+    return strain
+
+
+def _least_eigenvalue(covariances: Any) -> Any:
+    xp = namespace(covariances)
+    if covariances.ndim == 2:
+        return xp.amin(covariances, 1)
+    return xp.linalg.eigvalsh(covariances)[:, 0]
 
 
 def _as_column(array: Array, like: Any) -> Any:

@@ -95,11 +95,9 @@ def _sum_rows(values: Any, rows: NDArray[np.intp], size: int) -> Any:
     if isinstance(values, torch.Tensor):
         index = torch.as_tensor(rows, device=values.device)
         return values.new_zeros(size, *values.shape[1:]).index_add_(0, index, values)
-    starts = np.searchsorted(rows, np.arange(size))
-    if len(values) and (np.diff(starts, append=len(rows)) > 0).all():
-        return np.add.reduceat(values, starts)
     total = np.zeros((size, *values.shape[1:]))
-    np.add.at(total, rows, values)
+    starts = np.append(0, np.flatnonzero(rows[1:] != rows[:-1]) + 1)
+    total[rows[starts]] = np.add.reduceat(values, starts)
     return total
 
 

@@ -32,8 +32,10 @@ from .transport import Transport, solve_transport
 # would do. Costs of order one are changed by this much to prefer one plan.
 _TIE_BREAK = 1e-12
 _GOLDEN = (5**0.5 - 1) / 2
-# Up to this many pairs, excluding some costs more than it saves.
+# Up to this many pairs, excluding some costs more than it saves,
 _FEW_PAIRS = 16
+# and up to this many, the maps of all are worth knowing from the start.
+_FEW_MAPS = 128
 # Matrices are handled in batches of this many numbers, 8 MB,
 _BATCH_NUMBERS = 2**20
 # and maps are forgotten beyond this many, 64 MB.
@@ -195,7 +197,8 @@ class FullCosts(PairCosts):
             self._forget(shape)
         self.values = self._distances.copy()
         self.exact = np.zeros(shape, dtype=bool)
-        if self.values.size <= _FEW_PAIRS:
+        size = self.values.size
+        if size <= _FEW_PAIRS or (size <= _FEW_MAPS and not self._n_slots):
             self.refine(~self.exact)
         else:
             self._bound()
@@ -260,6 +263,8 @@ class FullCosts(PairCosts):
 
     def _reserve(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
         """Give pairs without a slot for their map the next ones."""
+        if self._n_slots == self._slots.size:
+            return
         new = self._slots[rows, columns] < 0
         start, self._n_slots = self._n_slots, self._n_slots + int(new.sum())
         slots = np.arange(start, self._n_slots)
