@@ -7,6 +7,8 @@ FLAVOURS := plot test lint docs
 STAMPS := $(FLAVOURS:%=$(VENV)/.installed-%)
 # The figures go to files, on a machine with a screen too.
 export MPLBACKEND := Agg
+# The problems here are small: threads would mostly wait for each other.
+export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
