@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 
 from skwot._ot.assignment import assign
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
+from skwot._ot.quantization import Quantization, loss_error, quantize
 from skwot._ot.solvers import solve_unmixing
 from skwot._ot.transport import METRICS, Metric
 from skwot._ot.unmixing import Unmixing
@@ -64,8 +65,14 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     target_label : object, default=-1
         The label in `y` of the rows that form the target. If no row has it, all
         rows are the target.
+    max_support : int, default=None
+        Largest number of points that each source, and the target, is given. A sample
+        with more distinct rows is moved to so many centres found by k-means before
+        solving; `quantization_error_` bounds what that changes. None: no limit.
     n_jobs : int, default=None
         Number of groups that :meth:`unmix` estimates in parallel, through joblib.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the k-means that `max_support` asks for; nothing else is random.
 
     Attributes
     ----------
@@ -90,14 +97,19 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Number of exact transport problems solved.
     converged_ : bool
         Whether `dual_gap_` met `tol`.
+    quantization_error_ : float
+        The transport cost between the samples as given, at `weights_`, is within this
+        of `loss_`. Zero if nothing was quantised; NaN for a cost that is not known to
+        obey the triangle inequality. `loss_` and `lower_bound_` are those of the
+        quantised samples.
     source_points_ : ndarray of shape (n_atoms, n_features)
-        Distinct rows of the sources, sorted.
+        Distinct rows of the sources, sorted; centres if they were quantised.
     source_masses_ : ndarray of shape (n_atoms, K)
         Mass of each of them in each source; columns sum to one.
     source_potentials_ : ndarray of shape (n_atoms,)
         The dual potential alpha.
     target_points_ : ndarray of shape (n_target_atoms, n_features)
-        Distinct rows of the target, sorted.
+        Distinct rows of the target, sorted; centres if it was quantised.
     target_masses_ : ndarray of shape (n_target_atoms,)
         Their masses, which sum to one.
     target_potentials_ : ndarray of shape (n_target_atoms,)
@@ -153,7 +165,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "target_label": "no_validation",
+        "max_support": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -165,7 +179,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         max_iter: int = 500,
         tol: float = 1e-4,
         target_label: Any = -1,
+        max_support: int | None = None,
         n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.metric = metric
         self.solver = solver
@@ -173,7 +189,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.target_label = target_label
+        self.max_support = max_support
         self.n_jobs = n_jobs
+        self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -217,8 +235,16 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         pairs = [moments(source) for source in sources]
         self.means_ = np.array([mean for mean, _ in pairs])
         self.covariances_ = np.array([covariance for _, covariance in pairs])
-        stacked = stack_measures(sources)
+        random_state = check_random_state(self.random_state)
+        fewer = [self._quantize(source, random_state) for source in sources]
+        stacked = stack_measures([source.measure for source in fewer])
+        target, moved = self._quantize(target, random_state)
         found = self._solve(stacked, target)
+        self.quantization_error_ = loss_error(
+            found.value,
+            [float(found.weights @ [source.cost for source in fewer]), moved],
+            self.metric,
+        )
         self.source_points_ = stacked.points
         self.source_masses_ = stacked.masses.toarray()
         self.target_points_, self.target_masses_ = target
@@ -226,6 +252,11 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         if not found.converged:
             _warn_not_converged([found], self.max_iter, self.tol)
         return self
+
+    def _quantize(
+        self, measure: Measure, random_state: np.random.RandomState
+    ) -> Quantization:
+        return quantize(measure, self.max_support, self.metric, random_state)
 
     def _solve(self, sources: SourceMeasures, target: Measure) -> Unmixing:
         return solve_unmixing(
@@ -319,7 +350,11 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         masses = _check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
-        targets = _split_groups(rows, masses, groups)
+        # Each group alone would be quantised with this seed.
+        targets = [
+            self._quantize(target, check_random_state(self.random_state)).measure
+            for target in _split_groups(rows, masses, groups)
+        ]
         sources = SourceMeasures(
             self.source_points_, sparse.csr_array(self.source_masses_)
         )

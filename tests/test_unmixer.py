@@ -310,6 +310,23 @@ def test_a_reweighting_matrix_is_rows_with_weights():
     assert_allclose(unmixer.source_masses_, H)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+def test_max_support_bounds_its_error(metric):
+    X, y, proportions = make_unmixing(
+        n_source_samples=300, n_target_samples=300, random_state=0
+    )
+    exact = WassersteinUnmixer(metric=metric).fit(X, y)
+    fewer = WassersteinUnmixer(metric=metric, max_support=50, random_state=0).fit(X, y)
+    assert len(fewer.source_points_) == 150
+    assert len(fewer.target_points_) == 50
+    assert_allclose(fewer.means_, exact.means_)
+    assert_allclose(fewer.weights_, proportions, atol=0.05)
+    # The exact optimum costs no more than the exact cost at the quantised weights.
+    assert exact.lower_bound_ <= fewer.loss_ + fewer.quantization_error_
+    assert exact.quantization_error_ == 0
+    assert_array_equal(fewer.unmix(X[y == -1]), fewer.unmix(X[y == -1]))
+
+
 # Fitted attributes and warnings
 
 
