@@ -36,7 +36,9 @@ def main():
         seconds, _ = timed(lambda: unmixer.fit(*rows))
         fit_times.append(seconds)
     print("100 target points, 2 x 50 source points, squared Euclidean cost")
-    print(f"loop     weights {weights.round(4)}  best loss {losses.min():.8f}  500 solves")
+    print(
+        f"loop     weights {weights.round(4)}  best loss {losses.min():.8f}  500 solves"
+    )
     print(
         f"default  weights {unmixer.weights_.round(4)}  loss {unmixer.loss_:.8f}  "
         f"gap {unmixer.dual_gap_:.1e}  {unmixer.n_iter_} solves"
