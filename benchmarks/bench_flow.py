@@ -6,7 +6,6 @@ the growth of the peak memory of each at one size, in processes of their own.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import numpy as np
 import ot
 import torch
 
+from skwot._ot.flow import flow_mixture
 from skwot._ot.mixtures import Mixture, prepare_target
 from skwot._ot.mw2 import mw2
 from skwot._ot.pair_costs import pair_costs
@@ -114,6 +114,12 @@ def compare_losses():
         )
 
 
+def peak_memory():
+    """Of this process, in kB. getrusage's includes the parent's, on Linux."""
+    with open("/proc/self/status") as status:
+        return next(int(x.split()[1]) for x in status if x.startswith("VmHWM"))
+
+
 def print_memory_growth(name, n_components, n_features):
     rng = np.random.default_rng(SEED)
     initial, target = (random_mixture(rng, n_components, n_features) for _ in range(2))
@@ -121,7 +127,7 @@ def print_memory_growth(name, n_components, n_features):
     make = {"POT": pot_loss, "skwot": our_loss}[name]
     as_leaves = [torch.as_tensor(x) for x in (np.log(warm[0].weights), *warm[0][1:])]
     differentiate(make(warm[1]), as_leaves)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     loss = make(target)
     parameters = [torch.as_tensor(x) for x in (np.log(initial.weights), *initial[1:])]
     for _ in range(N_STEPS if name == "skwot" else 2):
@@ -131,9 +137,65 @@ def print_memory_growth(name, n_components, n_features):
             for x, g in zip(parameters[1:], gradients[1:], strict=True)
         ]
         parameters[2] = ot.utils.proj_SDP(parameters[2], vmin=1e-6)
-    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    growth = (peak_memory() - before) / 1024
+    print(f"peak memory at ({n_components}, {n_features}): {name} {growth:.0f} MB")
+
+
+def pot_loop(initial, target, learning_rate, n_steps):
+    """POT's gallery loop; the loss at each step."""
+    logits, means, covariances = (
+        torch.tensor(x, requires_grad=True) for x in (np.log(initial[0]), *initial[1:])
+    )
+    optimizer = torch.optim.Adam(
+        [
+            {"params": means, "lr": 2 * learning_rate},
+            {"params": [covariances, logits], "lr": learning_rate},
+        ]
+    )
+    loss, losses = pot_loss(target), []
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        value = loss(torch.softmax(logits, 0), means, covariances)
+        value.backward()
+        losses.append(value.item())
+        optimizer.step()
+        with torch.no_grad():
+            covariances.copy_(ot.utils.proj_SDP(covariances, vmin=1e-6))
+    return losses
+
+
+def compare_accuracy():
+    print("time to 1e-10 of the first loss, d = 20, uniform weights")
+    for size, n_steps in ((20, 100), (50, 40)):
+        rng = np.random.default_rng(SEED)
+        uniform = np.full(size, 1 / size)
+        pair = [random_mixture(rng, size, 20, uniform) for _ in range(2)]
+        start = time.perf_counter()
+        losses = pot_loop(*pair, LEARNING_RATE, n_steps)
+        seconds = time.perf_counter() - start
+        print(
+            f"{size} -> {size}: POT's {n_steps} steps {seconds:.2f} s, "
+            f"{losses[0]:.2f} -> {losses[-1]:.2e}"
+        )
+        for solver in ("pgd", "bures"):
+            for fixed in (True, False):
+                options = {"solver": solver, "fixed_weights": fixed, "max_iter": 500}
+                print_accuracy(pair, options, seconds)
+
+
+def print_accuracy(pair, options, pot_seconds):
+    runs = []
+    for _ in range(3):
+        start = time.perf_counter()
+        flow = flow_mixture(*pair, **options)
+        runs.append(time.perf_counter() - start)
+    relative = flow.losses.min() / flow.losses[0]
     print(
-        f"peak memory at ({n_components}, {n_features}): {name} {growth / 1024:.0f} MB"
+        f"    {options['solver']}, {'fixed' if options['fixed_weights'] else 'free'} "
+        f"weights: {np.median(runs):.4f} s, {len(flow.losses) - 1} steps to rest, "
+        f"{relative:.1e} of the first loss, {pot_seconds / np.median(runs):.0f} times "
+        "faster",
+        flush=True,
     )
 
 
@@ -147,6 +209,7 @@ def main():
         print_memory_growth(name, *map(int, size))
         return
     compare_losses()
+    compare_accuracy()
     for name in ("POT", "skwot"):
         command = [sys.executable, __file__, "--memory", name, "50", "64"]
         subprocess.run(command, check=True)

@@ -307,13 +307,14 @@ class GMMFlowFitter(
         ------
         ValueError
             If the data are not finite or have fewer rows than components to
-            estimate, or if a given mixture is not one or does not match the
-            data.
+            estimate, if a given mixture is not one or does not match the data, or
+            if PyTorch cannot use `device`.
         """
         estimated = self.target is None or isinstance(self.init, str)
         points: Array = validate_data(
             self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
         )
+        device = None if self.device is None else _check_device(self.device)
         random_state = check_random_state(self.random_state)
         target = self._make_target(points, random_state)
         kind = self.covariance_type
@@ -329,7 +330,7 @@ class GMMFlowFitter(
                 tol=self.tol,
                 reg_covar=self.reg_covar,
                 fixed_weights=self.fixed_weights,
-                device=self.device,
+                device=device,
             )
             for initial in self._make_initials(points, target, random_state)
         )
@@ -641,3 +642,13 @@ class GMMFlowFitter(
 def _check_time(t: float) -> None:
     if not 0 <= t <= 1:
         raise ValueError(f"t must be between 0 and 1, got {t!r}.")
+
+
+def _check_device(device: Any) -> torch.device:
+    try:
+        return torch.empty(0, dtype=torch.float64, device=device).device
+    except (AssertionError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device must be one on which PyTorch has double precision, or None; got "
+            f"{device!r}: {error}"
+        ) from error

@@ -273,6 +273,107 @@ def test_clone_keeps_given_mixtures_fitted(blobs):
     assert clone(flow.fit(blobs)).__dict__.keys() == flow.get_params(deep=False).keys()
 
 
+# Covariance types and solvers
+
+TYPES = ["full", "tied", "diag", "spherical"]
+SHAPES = {"full": (4, 3, 3), "tied": (3, 3), "diag": (4, 3), "spherical": (4,)}
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_covariance_types_are_scikit_learn_s(pair, blobs, covariance_type):
+    initial, target = pair
+    flow = GMMFlowFitter(
+        4, covariance_type=covariance_type, init=initial, target=target, random_state=0
+    ).fit(blobs)
+    shape = SHAPES[covariance_type]
+    for values in (flow.covariances_, flow.precisions_, flow.precisions_cholesky_):
+        assert values.shape == shape
+    assert flow.covariances_path_.shape == (flow.n_iter_ + 1, *shape)
+    assert flow.target_covariances_.shape == (3, 3, 3)
+    em = GaussianMixture(4, covariance_type=covariance_type, random_state=0).fit(blobs)
+    em.weights_, em.means_, em.covariances_ = fitted_mixture(flow)
+    em.precisions_cholesky_ = flow.precisions_cholesky_
+    np.testing.assert_allclose(flow.score_samples(blobs), em.score_samples(blobs))
+    mixture = flow.to_sklearn()
+    np.testing.assert_array_equal(mixture.predict(blobs), flow.predict(blobs))
+    assert mixture.bic(blobs) == flow.bic(blobs)
+    # As an initial mixture and as a target it keeps its type.
+    again = clone(flow).set_params(init=flow, target=flow).fit(blobs)
+    assert again.loss_ <= 1e-20 * flow.loss_curve_[0]
+    np.testing.assert_allclose(again.covariances_, flow.covariances_)
+    own = fitted_mixture(flow)
+    np.testing.assert_allclose(
+        clone(flow).set_params(init=own, target=own).fit(blobs).loss_, again.loss_
+    )
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+@pytest.mark.parametrize("scale", [1e-6, 1e-2, 1e2, 1e4])
+def test_no_type_or_solver_depends_on_the_unit(blobs, covariance_type, solver, scale):
+    plain, flow = (
+        GMMFlowFitter(
+            3,
+            n_target_components=5,
+            covariance_type=covariance_type,
+            solver=solver,
+            random_state=0,
+        ).fit(s * blobs)
+        for s in (1.0, scale)
+    )
+    np.testing.assert_allclose(flow.weights_, plain.weights_, atol=1e-8)
+    np.testing.assert_allclose(flow.means_ / scale, plain.means_, atol=1e-8)
+    np.testing.assert_allclose(
+        flow.covariances_ / scale**2, plain.covariances_, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_both_solvers_end_alike(blobs, covariance_type):
+    losses = [
+        GMMFlowFitter(
+            3,
+            n_target_components=6,
+            covariance_type=covariance_type,
+            solver=solver,
+            tol=1e-9,
+            max_iter=1000,
+            random_state=0,
+        )
+        .fit(blobs)
+        .loss_
+        for solver in ("pgd", "bures")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_reduction_starts_from_components_of_the_target():
+    centers = 100 * np.eye(4, 3)
+    X = make_blobs(200, centers=centers, random_state=0)[0]
+    target = GaussianMixture(12, random_state=0).fit(X)
+    flow = GMMFlowFitter(4, target=target, random_state=0).fit(X)
+    distances = abs(flow.means_path_[0][:, None] - target.means_).sum(-1)
+    assert (distances.min(axis=1) == 0).all()
+    # Blobs are far apart: each gets one component, and its share of the mass.
+    np.testing.assert_allclose(flow.weights_, 0.25)
+    order = np.argsort(flow.means_ @ [1, 2, 3])[::-1]
+    np.testing.assert_allclose(flow.means_[order], centers[[2, 1, 0, 3]], atol=1)
+
+
+def test_device(blobs):
+    plain, flow = (
+        GMMFlowFitter(2, n_target_components=6, random_state=0, device=device).fit(
+            blobs
+        )
+        for device in (None, torch.device("cpu"))
+    )
+    np.testing.assert_allclose(flow.covariances_, plain.covariances_)
+    with pytest.raises(ValueError, match="device must be"):
+        GMMFlowFitter(device="nowhere").fit(blobs)
+    with pytest.raises(ValueError, match="device must be"):
+        GMMFlowFitter(device="meta:7:8").fit(blobs)
+
+
 # Scikit-learn's methods
 
 
@@ -429,8 +530,13 @@ def test_random_transport_makes_samples_of_the_target():
     np.testing.assert_array_equal(moved, again)
 
 
-def test_interpolation_is_a_geodesic(flow, pair):
-    whole = np.sqrt(mw2(*pair))
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_interpolation_is_a_geodesic(pair, covariance_type):
+    flow = GMMFlowFitter(
+        4, covariance_type=covariance_type, init=pair[0], target=pair[1]
+    ).fit(np.zeros((1, 3)))
+    pair = flow._ends()
+    whole = np.sqrt(flow.loss_curve_[0])
     points = {t: flow.interpolate(t) for t in (0.0, 0.25, 0.7, 1.0)}
     for s, start in points.items():
         for t, end in points.items():

@@ -24,7 +24,7 @@ def namespace(array: Any) -> Any:
 
 def to_numpy(array: Any) -> np.ndarray:
     """NumPy array of an array or tensor on any device."""
-    return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+    return array if isinstance(array, np.ndarray) else array.numpy(force=True)
 
 
 def eye_like(matrices: Any) -> Any:

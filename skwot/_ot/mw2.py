@@ -106,27 +106,27 @@ class _MW2Function(torch.autograd.Function):
     def forward(
         ctx: Any,
         weights: Tensor,
-        means: Tensor,
-        covariances: Tensor,
+        means: Any,
+        covariances: Any,
         costs: PairCosts,
     ) -> tuple[Tensor, Tensor]:
-        like = costs.target.means
-        masses, points, matrices = (
-            to_numpy(x) if isinstance(like, np.ndarray) else x.detach()
-            for x in (weights, means, covariances)
-        )
-        solved = solve_mw2(to_numpy(masses), points, matrices, costs)
-        gradient = differentiate_mw2(solved, points, costs)
-        ctx.save_for_backward(
-            *(torch.as_tensor(x, device=means.device) for x in gradient)
-        )
+        # The plan has no gradient: do not make zeros for it.
+        ctx.set_materialize_grads(False)
+        masses = to_numpy(weights)
+        if isinstance(costs.target.means, np.ndarray):
+            means, covariances = to_numpy(means), to_numpy(covariances)
+        solved = solve_mw2(masses, means, covariances, costs)
+        gradient = differentiate_mw2(solved, means, costs)
+        ctx.save_for_backward(*(torch.as_tensor(x) for x in gradient))
         plan = torch.from_numpy(solved.plan)
         ctx.mark_non_differentiable(plan)
-        return means.new_tensor(solved.value), plan
+        return weights.new_tensor(solved.value), plan
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(grads[0] * x for x in ctx.saved_tensors), None)
+        if grads[0] is None:
+            return None, None, None, None
+        return *(grads[0] * x.to(grads[0]) for x in ctx.saved_tensors), None
 
 
 def mw2(

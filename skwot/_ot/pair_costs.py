@@ -36,6 +36,9 @@ _GOLDEN = (5**0.5 - 1) / 2
 _FEW_PAIRS = 16
 # and up to this many, the maps of all are worth knowing from the start.
 _FEW_MAPS = 128
+# Pairs with a reduced cost below this part of the mean cost are likely to be the next
+# ones that a plan uses, and are made exact with those that it does.
+_LIKELY = 1e-3
 # Matrices are handled in batches of this many numbers, 8 MB,
 _BATCH_NUMBERS = 2**20
 # and maps are forgotten beyond this many, 64 MB.
@@ -103,9 +106,11 @@ class PairCosts(ABC):
         while True:
             solved = self._solve_scaled(weights)
             support = solved.plan > MASS_ROUNDING
-            if not self.refine(support):
+            if self.exact[support].all():
                 self._support = support
                 return solved
+            reduced = self.values - solved.alpha[:, None] - solved.beta
+            self.refine(support | (reduced < _LIKELY * self.values.mean()))
 
     def find_nearest(self, relative: float, absolute: float) -> NDArray[np.bool_]:
         """Pairs of each target component with those nearest to it, all exact.

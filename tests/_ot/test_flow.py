@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 
-from skwot._ot.flow import flow_mixture, reassign_weights
+from skwot._ot.covariance_types import compact, constrain
+from skwot._ot.flow import flow_mixture, reassign_weights, variance_scale
 from skwot._ot.mixtures import Mixture, prepare_target
 from skwot._ot.pair_costs import pair_costs
 from tests.generators.gaussians import mixture_pairs, random_mixture
@@ -110,3 +112,107 @@ def test_flow_does_not_depend_on_the_unit(scale):
         found.covariances / scale**2, plain.covariances, atol=1e-8
     )
     np.testing.assert_allclose(found.losses / scale**2, plain.losses, atol=1e-8)
+
+
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+@settings(max_examples=10, deadline=None)
+@given(pair=mixture_pairs())
+def test_every_type_and_solver_descends_within_the_type(solver, kind, pair):
+    found = flow(*pair, covariance_type=kind, solver=solver)
+    assert found.converged
+    assert (np.diff(found.losses) <= 0).all()
+    last = found.covariances[-1]
+    np.testing.assert_allclose(constrain(last, found.weights[-1], kind), last)
+    assert np.linalg.eigvalsh(last).min() > 0
+
+
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+@pytest.mark.parametrize("kind", ["diag", "spherical"])
+def test_diagonal_problems_need_no_matrices(solver, kind):
+    rng = np.random.default_rng(3)
+    pair = [random_mixture(rng, size, 3) for size in (5, 4)]
+    full = [m._replace(covariances=constrain(m.covariances, m[0], kind)) for m in pair]
+    thin = [m._replace(covariances=compact(m.covariances, "diag")) for m in full]
+    expected = flow(*full, solver=solver)
+    for problem in (full, thin):
+        found = flow(*problem, solver=solver, covariance_type=kind)
+        size = min(len(found.losses), len(expected.losses))
+        # Rounding is relative to the first loss.
+        np.testing.assert_allclose(
+            found.losses[:size], expected.losses[:size], atol=1e-15
+        )
+        np.testing.assert_allclose(found.losses[-1], expected.losses[-1], atol=1e-12)
+        np.testing.assert_allclose(found.means[-1], expected.means[-1], atol=1e-9)
+    np.testing.assert_allclose(
+        compact(expected.covariances[-1], "diag"), found.covariances[-1], atol=1e-6
+    )
+
+
+def test_tied_covariances_rest_at_the_barycentre():
+    # Standard deviations average in one dimension, whatever the plan is.
+    target = Mixture(
+        np.array([0.25, 0.75]), np.array([[0.0], [4.0]]), np.array([[[1.0]], [[9.0]]])
+    )
+    rng = np.random.default_rng(4)
+    found = flow(random_mixture(rng, 2, 1), target, covariance_type="tied")
+    np.testing.assert_allclose(found.covariances[-1], 2.5**2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])
+@pytest.mark.parametrize("options", [{}, {"learning_rate": 0.01, "max_iter": 5}])
+def test_tensors_on_a_device_follow_the_same_path(kind, options):
+    rng = np.random.default_rng(5)
+    pair = [random_mixture(rng, size, 3) for size in (6, 5)]
+    if kind == "diag":
+        pair = [m._replace(covariances=compact(m.covariances, kind)) for m in pair]
+    plain, found = (
+        flow(*pair, covariance_type=kind, device=device, **options)
+        for device in (None, torch.device("cpu"))
+    )
+    assert all(isinstance(x, np.ndarray) for x in found[:5])
+    np.testing.assert_allclose(found.losses, plain.losses, atol=1e-9)
+    np.testing.assert_allclose(found.covariances, plain.covariances, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [12, 30])
+def test_geodesic_steps_are_few(size):
+    rng = np.random.default_rng(6)
+    uniform = np.full(size, 1 / size)
+    pair = [random_mixture(rng, size, 8, uniform) for _ in range(2)]
+    found = flow(*pair, solver="bures", fixed_weights=True)
+    assert found.losses[-1] <= 1e-10 * found.losses[0]
+    assert len(found.losses) <= 5
+
+
+def hostile_mixtures():
+    rng = np.random.default_rng(7)
+    plain = random_mixture(rng, 4, 3)
+    direction = rng.normal(size=(4, 3, 1))
+    weights = np.array([0.0, 0.5, 0.5, 0.0])
+    twice = [0, 0, 1, 1]
+    return {
+        "rank 1": plain._replace(covariances=direction @ direction.swapaxes(1, 2)),
+        "points": plain._replace(covariances=np.zeros((4, 3, 3))),
+        "massless": plain._replace(weights=weights),
+        "far apart": plain._replace(means=plain.means + 1e8 * np.eye(4, 3)),
+        "repeated": Mixture(np.full(4, 0.25), *(x[twice] for x in plain[1:])),
+        "a line": random_mixture(rng, 4, 1),
+        "200 features": random_mixture(rng, 3, 200),
+    }
+
+
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("name", hostile_mixtures())
+def test_hostile_mixtures(name, kind, solver):
+    hostile = hostile_mixtures()[name]
+    other = random_mixture(np.random.default_rng(8), 5, hostile.means.shape[1])
+    for initial, target in ((hostile, other), (other, hostile), (hostile, hostile)):
+        found = flow(initial, target, covariance_type=kind, solver=solver, max_iter=30)
+        assert all(np.isfinite(x).all() for x in found[:5])
+        assert found.losses[-1] <= found.losses[0]
+        floor = 1e-6 * variance_scale(initial, target)
+        spectra = np.linalg.eigvalsh(found.covariances[-1])
+        rounding = 1e-14 * abs(found.covariances[-1]).max()
+        assert spectra.min() >= floor - rounding

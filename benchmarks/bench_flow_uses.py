@@ -1,0 +1,128 @@
+"""What GMM flows are used for: reduction and transport, against POT.
+
+Run with one thread: ``OMP_NUM_THREADS=1 python benchmarks/bench_flow_uses.py``.
+"""
+
+import time
+import warnings
+
+import numpy as np
+import ot
+import torch
+from bench_flow import pot_loop, random_mixture
+from sklearn.datasets import load_digits, load_sample_image
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+
+from skwot import GMMFlowFitter
+
+N_PIXELS = 5000  # to estimate a mixture
+SEEDS = [0, 1, 2]  # of the targets' EM
+
+
+def draw_pixels(name, n_pixels, seed=0):
+    """Pixels of one of scikit-learn's images, with colours in [0, 1]."""
+    pixels = load_sample_image(name).reshape(-1, 3) / 255.0
+    rows = np.random.RandomState(seed).choice(len(pixels), n_pixels, replace=False)
+    return pixels[rows]
+
+
+def project_digits():
+    """Ten principal components of the digits, in units of their overall spread."""
+    scores = PCA(10, random_state=0).fit_transform(load_digits().data)
+    return scores / scores.std()
+
+
+def compare_reductions():
+    print("reduction of 40 components to 8")
+    samples = {
+        "china.jpg": draw_pixels("china.jpg", N_PIXELS),
+        "digits, PCA-10": project_digits(),
+    }
+    for name, X in samples.items():
+        for seed in SEEDS:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                target = GaussianMixture(40, random_state=seed).fit(X)
+            parameters = target.weights_, target.means_, target.covariances_
+            flow = GMMFlowFitter(
+                8, target=target, n_init=60, max_iter=300, random_state=0
+            )
+            start = time.perf_counter()
+            flow.fit(X)
+            seconds = time.perf_counter() - start
+            report = f"{name}, GaussianMixture(40, random_state={seed}): "
+            report += f"MW2^2 {flow.loss_:.5f} in {seconds:.2f} s"
+            if seed == SEEDS[0]:
+                rng = np.random.default_rng(seed)
+                rows = rng.choice(40, 8, replace=False)
+                initial = np.full(8, 1 / 8), *(x[rows] for x in parameters[1:])
+                start = time.perf_counter()
+                losses = pot_loop(initial, parameters, 0.01, 100)
+                seconds = time.perf_counter() - start
+                report += f"; POT's loop {min(losses):.5f} in {seconds:.1f} s"
+            print(report, flush=True)
+
+
+def compare_expansion():
+    """From 5 components to 50: the same start for both, then our own."""
+    rng = np.random.default_rng(0)
+    initial, target = (
+        random_mixture(rng, size, 10, np.full(size, 1 / size)) for size in (5, 50)
+    )
+    losses = pot_loop(initial, target, 0.03, 100)
+    X = np.zeros((1, 10))
+    results = {}
+    for solver in ("pgd", "bures"):
+        flow = GMMFlowFitter(5, init=initial, target=target, solver=solver)
+        results[f"{solver}, same start"] = flow.set_params(max_iter=300).fit(X).loss_
+    rows = np.zeros((2, 10))
+    drawn = GMMFlowFitter(5, target=target, n_init=20, max_iter=300, random_state=0)
+    results["20 starts by k-means++"] = drawn.fit(rows).loss_
+    print(f"5 -> 50, d = 10: POT's loop {min(losses):.4f}", results)
+
+
+def compare_transport():
+    """Palette of one picture to another: time, and W2 to held-out pixels."""
+    source, target = (
+        draw_pixels(name, N_PIXELS) for name in ("china.jpg", "flower.jpg")
+    )
+    initial = GaussianMixture(10, random_state=0).fit(source)
+    flow = GMMFlowFitter(
+        10, init=initial, target=GaussianMixture(10, random_state=0).fit(target)
+    ).fit(target)
+    held_out = [draw_pixels(n, 2000, seed=1) for n in ("china.jpg", "flower.jpg")]
+    many = draw_pixels("china.jpg", 100_000, seed=2)
+    ends = [*flow._ends()]
+    arguments = [x for pair in zip(*ends, strict=True) for x in pair]
+    weights = arguments[:2]
+    for method, pots in (("barycentric", "bary"), ("random", "rand")):
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            flow.transport(many, method=method)
+            seconds.append(time.perf_counter() - start)
+        ours = flow.transport(held_out[0], method=method)
+        start = time.perf_counter()
+        theirs = ot.gmm.gmm_ot_apply_map(
+            held_out[0], *arguments[2:], *weights, method=pots, seed=0
+        )
+        pot_seconds = time.perf_counter() - start
+        distances = [w2(x, held_out[1]) for x in (ours, theirs)]
+        print(
+            f"transport of 100,000 pixels, K = 10, {method}: "
+            f"{np.median(seconds):.3f} s (POT, 2,000 pixels: {pot_seconds:.2f} s); "
+            f"held-out W2 {distances[0]:.4f}, POT {distances[1]:.4f}",
+            flush=True,
+        )
+
+
+def w2(X, Y):
+    return np.sqrt(ot.emd2([], [], ot.dist(X, Y), numItermax=10**7))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    compare_transport()
+    compare_expansion()
+    compare_reductions()
