@@ -6,6 +6,7 @@ from skwot._ot.line import LineObjective
 from skwot._ot.measures import Measure, SourceMeasures
 from skwot._ot.solvers.bundle import solve_bundle
 from skwot._ot.solvers.gradient import solve_gradient
+from skwot._ot.solvers.linear import EXACT, solve_linear
 from skwot._ot.transport import Metric
 from skwot._ot.unmixing import Objective, Unmixing
 
@@ -17,7 +18,8 @@ def solve_unmixing(
     target: Measure,
     metric: Metric,
     *,
-    learning_rate: str | float,
+    solver: str = "pgd",
+    learning_rate: str | float = "auto",
     max_iter: int,
     tol: float,
 ) -> Unmixing:
@@ -28,7 +30,9 @@ def solve_unmixing(
     sources : SourceMeasures
     target : Measure
     metric : str or callable
-    learning_rate : "auto" or float
+    solver : {"pgd", "lp"}, default="pgd"
+    learning_rate : "auto" or float, default="auto"
+        Of "pgd".
     max_iter : int
     tol : float
 
@@ -36,14 +40,9 @@ def solve_unmixing(
     -------
     Unmixing
     """
-    objective: Objective
-    coarse: Objective | None = None
-    if line.applies(sources, metric):
-        objective = LineObjective(sources, target, metric)
-        if len(objective.target) + objective.masses.shape[0] > 2 * _COARSE_ATOMS:
-            coarse = objective.coarsened(_COARSE_ATOMS)
-    else:
-        objective = DenseObjective(sources, target, metric)
+    if solver == "lp":
+        return _solve_exactly(sources, target, metric, max_iter=max_iter, tol=tol)
+    objective, coarse = _objective(sources, target, metric)
     if learning_rate == "auto":
         found = solve_bundle(objective, max_iter=max_iter, tol=tol, coarse=coarse)
     else:
@@ -52,3 +51,33 @@ def solve_unmixing(
             objective, learning_rate=rate, max_iter=max_iter, tol=tol
         )
     return found.in_units(objective.unit)
+
+
+def _solve_exactly(
+    sources: SourceMeasures,
+    target: Measure,
+    metric: Metric,
+    *,
+    max_iter: int,
+    tol: float,
+) -> Unmixing:
+    """Solve by the linear programme, or by planes on the line, where they are cheap."""
+    if not line.applies(sources, metric):
+        return solve_linear(sources, target, metric, max_iter=max_iter, tol=tol)
+    objective, coarse = _objective(sources, target, metric)
+    exact = min(tol, EXACT)
+    found = solve_bundle(objective, max_iter=max_iter, tol=exact, coarse=coarse)
+    met = found.converged or found.relative_gap <= tol
+    return found._replace(converged=met).in_units(objective.unit)
+
+
+def _objective(
+    sources: SourceMeasures, target: Measure, metric: Metric
+) -> tuple[Objective, Objective | None]:
+    """Choose the objective, and a coarse one where evaluating takes long."""
+    if not line.applies(sources, metric):
+        return DenseObjective(sources, target, metric), None
+    objective = LineObjective(sources, target, metric)
+    if len(objective.target) + objective.masses.shape[0] > 2 * _COARSE_ATOMS:
+        return objective, objective.coarsened(_COARSE_ATOMS)
+    return objective, None

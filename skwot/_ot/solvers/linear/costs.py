@@ -1,0 +1,96 @@
+"""Ground costs by blocks, so that no matrix need exist."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skwot._ot.transport import Metric, ground_cost
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+_BLOCK_ENTRIES = 200_000  # fits the cache
+_BLOCK_ROWS = 64  # at least, since each block costs a pass over all columns
+# Matrices up to these sizes are kept: 32 MB, or 400 MB where each entry is a call.
+_KEPT_ENTRIES, _KEPT_CALLS = 4_000_000, 50_000_000
+_SAMPLED_ROWS = 64  # from which the unit is estimated
+_PAIRS_AT_ONCE = 16
+
+
+class BlockCost:
+    """The ground cost between two sets of points, in units of its median.
+
+    The median and not the mean, because a single far outlier can multiply the mean,
+    and the simplex methods have absolute tolerances.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+    others : ndarray of shape (m, d)
+    metric : str or callable
+        See :func:`skwot._ot.transport.ground_cost`.
+    unit : float, default=None
+        The unit to use instead.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        n and m.
+    unit : float
+    """
+
+    def __init__(
+        self, points: Array, others: Array, metric: Metric, unit: float | None = None
+    ) -> None:
+        self._points, self._others, self._metric = points, others, metric
+        self.shape = len(points), len(others)
+        self._matrix: Array | None = None
+        kept = _KEPT_CALLS if callable(metric) else _KEPT_ENTRIES
+        if len(points) * len(others) <= kept:
+            self._matrix = ground_cost(points, others, metric)
+        self.unit = 1.0
+        self.unit = self._typical() if unit is None else unit
+        if self._matrix is not None:
+            self._matrix /= self.unit
+
+    def _typical(self) -> float:
+        rows = np.linspace(0, len(self._points) - 1, _SAMPLED_ROWS).astype(np.intp)
+        sample = self.block(np.unique(rows), slice(None))
+        return float(np.median(sample)) or float(sample.mean()) or 1.0
+
+    def block(self, rows: slice | Index, columns: slice | Index) -> Array:
+        """Return costs between some of the points and some of the others."""
+        if self._matrix is not None:
+            return self._matrix[rows][:, columns]
+        points, others = self._points[rows], self._others[columns]
+        cost = ground_cost(points, others, self._metric)
+        return np.divide(cost, self.unit, out=cost)
+
+    def blocks(self) -> Iterator[tuple[slice, Array]]:
+        """Yield slices of rows with their blocks, which are not to be changed."""
+        n, m = self.shape
+        step = max(_BLOCK_ROWS, _BLOCK_ENTRIES // m)
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
+            yield rows, self.block(rows, slice(None))
+
+    def pairs(self, i: Index, j: Index) -> Array:
+        """Return costs between points i and others j, one by one: shape of `i`."""
+        order = np.argsort(i, kind="stable")
+        costs = np.empty(len(i))
+        for part in np.array_split(order, max(1, len(order) // _PAIRS_AT_ONCE)):
+            costs[part] = np.diagonal(self.block(i[part], j[part]))
+        return costs
+
+    def between(self, rows: Index, columns: Index) -> "BlockCost":
+        """Restrict to subsets of the points, in the same unit."""
+        points, others = self._points[rows], self._others[columns]
+        if self._matrix is None:
+            return BlockCost(points, others, self._metric, self.unit)
+        # Calls of the metric are not repeated.
+        part = BlockCost.__new__(BlockCost)
+        part.__dict__.update(self.__dict__, _points=points, _others=others)
+        part.shape = len(rows), len(columns)
+        part._matrix = self._matrix[np.ix_(rows, columns)]
+        return part
