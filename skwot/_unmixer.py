@@ -52,15 +52,15 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         "pgd" is projected gradient descent through torch autograd. Each step solves
         one transport problem exactly, with a dense matrix of costs. "lp" solves the
         joint linear programme in plan and weights to a relative gap of 1e-9 by column
-        generation [4]_, without such a matrix, in about the time of one transport
-        problem. On the line, for a cost that is convex in the difference, both
+        generation with HiGHS [4]_, without such a matrix, in about the time of one
+        transport problem. On the line, for a cost that is convex in the difference, both
         solvers sort instead.
     learning_rate : "auto" or float, default="auto"
-        Of "pgd"; "lp" has no steps. "auto" takes Polyak steps to the certified bound, jointly for all planes
-        found so far (the level bundle method), and stops by `tol`. A number is the
-        fixed step per unit of gradient, in the units of the ground cost: then
-        steps are made from equal weights until `max_iter`, and the last solve is
-        made where the planes are least.
+        Of "pgd"; "lp" has no steps. "auto" takes Polyak steps to the certified bound,
+        jointly for all planes found so far (the level bundle method), and stops by
+        `tol`. A number is the fixed step per unit of gradient, in the units of the
+        ground cost: then steps are made from equal weights until `max_iter`, and the
+        last solve is made where the planes are least.
     max_iter : int, default=500
         Largest number of exact transport problems, or linear programmes, to solve.
     tol : float, default=1e-4
