@@ -1,8 +1,11 @@
 """The unmixing objective with a dense cost matrix and POT's network simplex."""
 
+from copy import copy
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 
 from skwot._ot.measures import Measure, SourceMeasures
 from skwot._ot.transport import Metric, c_transform, ground_cost, transport_cost
@@ -23,27 +26,56 @@ class DenseObjective:
     target : Measure
     metric : str or callable
         See :func:`skwot._ot.transport.ground_cost`.
+    outlier_cost : float, default=None
+        Adds an atom at this cost from everything, and a last source that is this
+        atom: what no source explains more cheaply.
     """
 
     def __init__(
-        self, sources: SourceMeasures, target: Measure, metric: Metric
+        self,
+        sources: SourceMeasures,
+        target: Measure,
+        metric: Metric,
+        outlier_cost: float | None = None,
     ) -> None:
         cost = ground_cost(sources.points, target.points, metric)
+        masses = sources.masses
         self.unit = float(cost.mean()) or 1.0
+        if outlier_cost is not None:
+            everywhere = np.full((1, cost.shape[1]), float(outlier_cost))
+            cost = np.vstack([cost, everywhere])
+            blocks = [masses, sparse.csr_array([[1.0]])]
+            masses = sparse.csr_array(sparse.block_diag(blocks))
         self.cost = np.divide(cost, self.unit, out=cost)
-        self.masses = sources.masses
-        self.target = target.masses
-        masses = sources.masses.tocoo()
+        self._cost = torch.from_numpy(self.cost)
+        self._pool: tuple[Array, Array] | None = None
+        self._set_masses(masses, target.masses)
+
+    def _set_masses(self, masses: sparse.csr_array, target: Array) -> None:
+        self.masses, self.target = masses, target
+        entries = masses.tocoo()
         self._masses = torch.sparse_coo_tensor(
-            torch.from_numpy(np.vstack(masses.coords).astype(np.int64)),
-            torch.from_numpy(masses.data),
-            size=masses.shape,
+            torch.from_numpy(np.vstack(entries.coords).astype(np.int64)),
+            torch.from_numpy(entries.data),
+            size=entries.shape,
             check_invariants=False,
             is_coalesced=True,
         )
-        self._target = torch.from_numpy(self.target)
-        self._cost = torch.from_numpy(self.cost)
+        self._target = torch.from_numpy(target)
         self._beta: torch.Tensor | None = None
+
+    def reweighted(
+        self, masses: sparse.csr_array, target: Array, pool: tuple[Array, Array]
+    ) -> "DenseObjective":
+        """Pose the problem for other masses on the same points.
+
+        Feasibility of potentials does not depend on masses: each pair of the pool, of
+        shapes (n_pairs, n) and (n_pairs, m), gives a plane of the new problem, too.
+        """
+        other = copy(self)
+        other._set_masses(masses, target)
+        other._pool = pool
+        return other
 
     def __call__(self, weights: Array) -> Evaluation:
         """Solve the transport problem at `weights`, shape (K,), on the simplex."""
@@ -64,8 +96,17 @@ class DenseObjective:
         """Every unit of mass moves at least to its nearest neighbour.
 
         Seen from the sources that is the target potential zero, and seen from the
-        target the cost of its nearest atom.
+        target the cost of its nearest atom. Or those of the pool, if there is one.
         """
+        if self._pool is not None:
+            slopes = self._pool[0] @ self.masses
+            offsets = self._pool[1] @ self.target
+            return [
+                Plane(slope, float(offset), beta)
+                for slope, offset, beta in zip(
+                    slopes, offsets, self._pool[1], strict=True
+                )
+            ]
         nearest = self.cost.min(axis=0)
         return [self._plane(np.zeros_like(nearest)), self._plane(nearest)]
 

@@ -31,6 +31,7 @@ METRICS = frozenset(
 
 _OPTIMAL = 1  # status of POT's network simplex
 _MAX_PIVOTS = 10**12  # the network simplex ends by itself
+_MASS_ROUNDING = 1e-15
 
 
 class Transport(NamedTuple):
@@ -112,7 +113,7 @@ def solve_transport(
     a : ndarray of shape (n,)
         Source masses, non-negative; massless rows get a potential, too.
     b : ndarray of shape (m,)
-        Target masses, positive, with the sum of `a`.
+        Target masses, non-negative, with the sum of `a`.
     cost : ndarray of shape (n, m)
     start : ndarray of shape (m,), default=None
         A target potential to start from.
@@ -126,29 +127,32 @@ def solve_transport(
     RuntimeError
         If the network simplex does not report an optimal plan.
     """
-    rows = np.flatnonzero(a > 0)
-    every = len(rows) == len(a)
-    active_cost = cost if every else np.ascontiguousarray(cost[rows])
+    rows, columns = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
+    every = len(rows) == len(a) and len(columns) == len(b)
+    active = cost if every else np.ascontiguousarray(cost[np.ix_(rows, columns)])
+    initial = None
+    if start is not None:
+        initial = c_transform(active, start[columns]), start[columns]
     flow, log = ot.emd(
         a[rows],
-        b,
-        active_cost,
+        b[columns],
+        active,
         numItermax=_MAX_PIVOTS,
         log=True,
         center_dual=False,
         check_marginals=False,
-        potentials_init=None
-        if start is None
-        else (c_transform(active_cost, start), start),
+        potentials_init=initial,
     )
     if log["result_code"] != _OPTIMAL:
         raise RuntimeError(f"The network simplex failed: {log['warning']}")
-    flow, value = _repair_plan(flow, a[rows], b, active_cost)
-    beta = log["v"]
-    plan = flow
-    if not every:
-        plan = np.zeros_like(cost)
-        plan[rows] = flow
+    flow, value = _repair_plan(flow, a[rows], b[columns], active)
+    if every:
+        return Transport(value, flow, c_transform(cost, log["v"]), log["v"])
+    plan = np.zeros_like(cost)
+    plan[np.ix_(rows, columns)] = flow
+    # Massless columns get the largest potential that stays feasible.
+    alpha = c_transform(cost[:, columns], log["v"])
+    beta = c_transform(cost.T, alpha)
     return Transport(value, plan, c_transform(cost, beta), beta)
 
 
@@ -160,22 +164,21 @@ def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, f
     may leave out masses below its tolerance.
     """
     rows, columns = plan.sum(axis=1), plan.sum(axis=0)
-    tolerance = 1e-15
-    if abs(rows - a).max() <= tolerance and abs(columns - b).max() <= tolerance:
-        return plan, float(np.vdot(plan, cost))
-    plan = (
-        plan
-        * np.minimum(1, np.divide(a, rows, out=np.ones_like(a), where=rows > 0))[
-            :, None
-        ]
-    )
-    columns = plan.sum(axis=0)
-    plan *= np.minimum(1, np.divide(b, columns, out=np.ones_like(b), where=columns > 0))
-    missing_rows, missing_columns = a - plan.sum(axis=1), b - plan.sum(axis=0)
-    missing = missing_rows.clip(0).sum()
-    if missing > 0:
-        plan += np.outer(missing_rows.clip(0), missing_columns.clip(0) / missing)
+    if max(abs(rows - a).max(), abs(columns - b).max()) > _MASS_ROUNDING:
+        plan = plan * _shrink(a, rows)[:, None]
+        plan *= _shrink(b, plan.sum(axis=0))
+        missing_rows = (a - plan.sum(axis=1)).clip(0)
+        missing_columns = (b - plan.sum(axis=0)).clip(0)
+        missing = missing_rows.sum()
+        if missing > 0:
+            plan += np.outer(missing_rows, missing_columns / missing)
     return plan, float(np.vdot(plan, cost))
+
+
+def _shrink(wanted: Array, held: Array) -> Array:
+    """Factors that bring masses down to what is wanted, and leave smaller ones."""
+    ratio = np.divide(wanted, held, out=np.ones_like(wanted), where=held > 0)
+    return np.minimum(1, ratio)
 
 
 def _as_array(tensor: torch.Tensor) -> Array:

@@ -54,13 +54,16 @@ def test_the_start_does_not_change_the_value():
         assert_allclose(solve_transport(a, b, cost, beta).value, cold.value, rtol=1e-13)
 
 
-def test_massless_rows_get_feasible_potentials():
+def test_massless_atoms_get_feasible_potentials():
     a, b, cost = random_problem(1)
-    a[[0, 3]] = 0
-    a /= a.sum()
+    a[[0, 3]], b[2] = 0, 0
+    a, b = a / a.sum(), b / b.sum()
     solved = solve_transport(a, b, cost)
     assert_allclose(solved.alpha, c_transform(cost, solved.beta))
+    assert_allclose(solved.beta, c_transform(cost.T, solved.alpha))
     assert (solved.plan[[0, 3]] == 0).all()
+    assert (solved.plan[:, 2] == 0).all()
+    assert_allclose(a @ solved.alpha + b @ solved.beta, solved.value)
 
 
 def test_masses_below_the_solvers_tolerance_are_still_transported():
