@@ -53,8 +53,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         one transport problem exactly, with a dense matrix of costs. "lp" solves the
         joint linear programme in plan and weights to a relative gap of 1e-9 by column
         generation with HiGHS [4]_, without such a matrix, in about the time of one
-        transport problem. On the line, for a cost that is convex in the difference, both
-        solvers sort instead.
+        transport problem. On the line, where the cost is convex in the difference,
+        both solvers sort instead.
     learning_rate : "auto" or float, default="auto"
         Of "pgd"; "lp" has no steps. "auto" takes Polyak steps to the certified bound,
         jointly for all planes found so far (the level bundle method), and stops by
