@@ -26,7 +26,7 @@ _SETTLED = 5e-3  # end of a level: mass that still moves
 _LEAK = 1e-3
 _TRUNCATION = 12.0  # temperatures beyond which an arc is not in a sparse kernel
 _NEAR = np.exp(-4.0)  # kernel entries of neighbours
-_NEIGHBOURS = 60.0  # per point, few enough for a sparse kernel
+_NEIGHBOURS = 60  # per point, few enough for a sparse kernel
 _COLD = 1.5  # kernel entries per point at which the temperature is low enough
 _LEAST_LOG = -60.0  # of weights and kernel entries
 

@@ -29,7 +29,7 @@ _TIGHT = 1e-9  # reduced cost of the arcs of an optimal plan
 _BOX = 5.0  # first temperatures by which potentials may leave the entropic ones
 _GROWTH = 16.0
 _MAX_ROUNDS = 30
-SCANNED_ARCS = 60.0  # a row, at most, that join in one pass
+SCANNED_ARCS = 60  # a row, at most, that join in one pass
 
 
 class Box(NamedTuple):

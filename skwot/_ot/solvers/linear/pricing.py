@@ -35,7 +35,7 @@ def scan_costs(
     beta: Array,
     width: float,
     *,
-    per_row: float,
+    per_row: int,
     alpha: Array | None = None,
 ) -> Scan:
     """Make potentials feasible, and collect arcs near them.
@@ -74,12 +74,12 @@ def scan_costs(
 
 
 def _near_arcs(
-    reduced: Array, c: Array, start: int, width: float, per_row: float
+    reduced: Array, c: Array, start: int, width: float, per_row: int
 ) -> Arcs:
     """Arcs of a block with reduced costs up to `width`, each row's least among them."""
     values = reduced.ravel()
     near = np.flatnonzero(values <= width)
-    limit = int(per_row * len(c))
+    limit = per_row * len(c)
     if len(near) > limit:
         chosen = np.zeros(len(values), bool)
         chosen[near[np.argpartition(values[near], limit)[:limit]]] = True
