@@ -11,6 +11,8 @@ ESTIMATORS = [
     WassersteinUnmixer(),
     WassersteinUnmixer(metric="sqeuclidean", tol=1e-6),
     WassersteinUnmixer(metric="cityblock", max_iter=1000, n_jobs=2),
+    WassersteinUnmixer(solver="lp"),
+    WassersteinUnmixer(solver="lp", metric="sqeuclidean"),
     WassersteinUnmixer(metric="chebyshev", learning_rate=0.1, max_iter=10, tol=10),
     GMMFlowFitter(),
     GMMFlowFitter(2),
