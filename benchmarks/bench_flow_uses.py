@@ -71,15 +71,16 @@ def compare_expansion():
         random_mixture(rng, size, 10, np.full(size, 1 / size)) for size in (5, 50)
     )
     losses = pot_loop(initial, target, 0.03, 100)
-    X = np.zeros((1, 10))
+    X = np.zeros((2, 10))
     results = {}
     for solver in ("pgd", "bures"):
         flow = GMMFlowFitter(5, init=initial, target=target, solver=solver)
         results[f"{solver}, same start"] = flow.set_params(max_iter=300).fit(X).loss_
-    rows = np.zeros((2, 10))
     drawn = GMMFlowFitter(5, target=target, n_init=20, max_iter=300, random_state=0)
-    results["20 starts by k-means++"] = drawn.fit(rows).loss_
-    print(f"5 -> 50, d = 10: POT's loop {min(losses):.4f}", results)
+    results["20 starts by k-means++"] = drawn.fit(X).loss_
+    print(f"5 -> 50, d = 10: POT's loop {min(losses):.4f}")
+    for name, loss in results.items():
+        print(f"    {name}: {loss:.4f}")
 
 
 def compare_transport():
@@ -89,7 +90,10 @@ def compare_transport():
     )
     initial = GaussianMixture(10, random_state=0).fit(source)
     flow = GMMFlowFitter(
-        10, init=initial, target=GaussianMixture(10, random_state=0).fit(target)
+        10,
+        init=initial,
+        target=GaussianMixture(10, random_state=0).fit(target),
+        random_state=0,
     ).fit(target)
     held_out = [draw_pixels(n, 2000, seed=1) for n in ("china.jpg", "flower.jpg")]
     many = draw_pixels("china.jpg", 100_000, seed=2)
@@ -98,7 +102,7 @@ def compare_transport():
     weights = arguments[:2]
     for method, pots in (("barycentric", "bary"), ("random", "rand")):
         seconds = []
-        for _ in range(3):
+        for _ in range(5):
             start = time.perf_counter()
             flow.transport(many, method=method)
             seconds.append(time.perf_counter() - start)
