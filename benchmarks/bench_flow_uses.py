@@ -17,7 +17,7 @@ from sklearn.mixture import GaussianMixture
 from skwot import GMMFlowFitter
 
 N_PIXELS = 5000  # to estimate a mixture
-N_STARTS = 150
+N_STARTS = 60
 SEEDS = [0, 1, 2]  # of the targets' EM
 
 
