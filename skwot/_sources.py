@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,48 +113,66 @@ def _label_array(labels: list[Any]) -> NDArray[Any]:
     return array
 
 
-def split_sources(
-    X: Array, y: NDArray[Any], sample_weight: Array, target_label: Any
-) -> tuple[NDArray[Any], list[Measure], Measure]:
-    """Turn labelled rows into the measures of the sources and of the target.
+class Labels(NamedTuple):
+    """Which rows belong to which source, and which to the target.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (K,)
+        Labels of the sources, sorted.
+    source : ndarray of shape (n_samples,)
+        Index of the row's source; -1 for a row that belongs to none.
+    target : ndarray of shape (n_samples,)
+        Whether the row belongs to the target.
+    """
+
+    classes: NDArray[Any]
+    source: NDArray[np.intp]
+    target: NDArray[np.bool_]
+
+    def measures(self, X: Array, masses: Array) -> list[Measure]:
+        """Canonical measure of each source."""
+        return [
+            measure_of_rows(X[rows], masses[rows], f"source {label!r}")
+            for k, label in enumerate(self.classes.tolist())
+            for rows in [self.source == k]
+        ]
+
+    def target_measure(self, X: Array, masses: Array) -> Measure:
+        """Canonical measure of the target."""
+        return measure_of_rows(X[self.target], masses[self.target], "the target")
+
+
+def read_labels(y: NDArray[Any], target_label: Any) -> Labels:
+    """Tell sources and target apart.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
-    sample_weight : ndarray of shape (n_samples,)
     target_label : object
         Label of the target's rows; if no row has it, every row is the target's.
 
     Returns
     -------
-    classes : ndarray of shape (K,)
-    sources : list of K Measure
-    target : Measure
+    Labels
 
     Raises
     ------
     ValueError
-        If no row is labelled as a source's, or a source or the target has no mass.
+        If no row is labelled as a source's.
     """
-    marked = _equal(y, target_label)
-    if marked.all():
+    target = _equal(y, target_label)
+    if target.all():
         raise ValueError(
             "y must label the rows of at least one source; got target_label="
             f"{target_label!r} on every row."
         )
-    labels = y[~marked]
+    labels = y[~target]
     check_classification_targets(labels)
     classes = np.unique(labels)
-    sources = [
-        measure_of_rows(X[rows], sample_weight[rows], f"source {label!r}")
-        for label in classes.tolist()
-        for rows in [_equal(y, label)]
-    ]
-    if not marked.any():
-        marked[:] = True
-    target = measure_of_rows(X[marked], sample_weight[marked], "the target")
-    return classes, sources, target
+    source = np.full(len(y), -1)
+    source[~target] = np.searchsorted(classes, labels)
+    return Labels(classes, source, target if target.any() else ~target)
 
 
 def _equal(y: NDArray[Any], label: Any) -> NDArray[np.bool_]:

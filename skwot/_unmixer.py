@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,12 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -19,15 +24,32 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skwot._bootstrap import BootstrapResult, summarise
+from skwot._classifier import cross_fit, probability_points
 from skwot._ot.assignment import assign
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
+from skwot._ot.outliers import calibrate_outlier_cost
 from skwot._ot.quantization import Quantization, loss_error, quantize
+from skwot._ot.resampling import Replicates, bootstrap_weights
 from skwot._ot.solvers import solve_unmixing
 from skwot._ot.transport import METRICS, Metric
 from skwot._ot.unmixing import Unmixing
-from skwot._sources import measure_of_rows, split_sources
+from skwot._sources import Labels, measure_of_rows, read_labels
 
 Array = NDArray[np.float64]
+
+
+# Replicates that share planes one after the other, in one task.
+_BLOCK = 50
+# A smaller explained share is rounding.
+_NOTHING = 1e-12
+
+
+class _Target(NamedTuple):
+    """A target and its number of rows."""
+
+    measure: Measure
+    size: int
 
 
 class WassersteinUnmixer(TransformerMixin, BaseEstimator):
@@ -70,14 +92,30 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     target_label : object, default=-1
         The label in `y` of the rows that form the target. If no row has it, all
         rows are the target.
+    outlier_cost : float, "auto" or None, default=None
+        Adds a virtual source at this cost, in units of the ground cost, from
+        everything: target mass that no source explains more cheaply goes to
+        `unexplained_` instead of distorting the weights. "auto" takes the 90th
+        percentile of the costs that are paid when one random half of each source is
+        transported onto the other. None: all of the target is explained.
+        Needs ``solver="pgd"``.
     max_support : int, default=None
         Largest number of points that each source, and the target, is given. A sample
         with more distinct rows is moved to so many centres found by k-means before
         solving; `quantization_error_` bounds what that changes. None: no limit.
+    classifier : estimator with `predict_proba`, default=None
+        Measures the ground cost between the square roots of its class probabilities
+        (the Hellinger map) instead of between rows. A clone is fitted to the sources.
+        Their own probabilities are cross-fitted, so that sources and target are
+        treated alike.
+    cv : int, cross-validation generator or iterable, default=5
+        Folds for cross-fitting; see :func:`sklearn.model_selection.cross_val_predict`.
     n_jobs : int, default=None
-        Number of groups that :meth:`unmix` estimates in parallel, through joblib.
+        Number of groups that :meth:`unmix`, and of blocks of replicates that
+        :meth:`bootstrap`, run in parallel, through joblib.
     random_state : int, RandomState instance or None, default=None
-        Seed of the k-means that `max_support` asks for; nothing else is random.
+        Seed of the k-means that `max_support` asks for and of the halves that
+        ``outlier_cost="auto"`` does; nothing else is random.
 
     Attributes
     ----------
@@ -102,25 +140,38 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Number of exact transport problems, or linear programmes, solved.
     converged_ : bool
         Whether `dual_gap_` met `tol`.
+    unexplained_ : float
+        Share of the target that no source explains; 0.0 unless `outlier_cost` is set.
+        `weights_` are the shares in the rest.
+    outlier_cost_ : float or None
+        The value of `outlier_cost` that was used.
+    classifier_ : estimator
+        The fitted clone of `classifier`, if given.
+    source_sizes_ : ndarray of shape (K,)
+        Number of rows with mass in each source.
+    target_size_ : int
+        Number of rows with mass in the target.
     quantization_error_ : float
         The transport cost between the samples as given, at `weights_`, is within this
         of `loss_`. Zero if nothing was quantised; NaN for a cost that is not known to
         obey the triangle inequality. `loss_` and `lower_bound_` are those of the
         quantised samples.
     source_points_ : ndarray of shape (n_atoms, n_features)
-        Distinct rows of the sources, sorted; centres if they were quantised.
+        Distinct rows of the sources, sorted; centres if they were quantised, roots
+        of class probabilities if there is a classifier.
     source_masses_ : ndarray of shape (n_atoms, K)
         Mass of each of them in each source; columns sum to one.
     source_potentials_ : ndarray of shape (n_atoms,)
         The dual potential alpha.
     target_points_ : ndarray of shape (n_target_atoms, n_features)
-        Distinct rows of the target, sorted; centres if it was quantised.
+        The same of the target.
     target_masses_ : ndarray of shape (n_target_atoms,)
         Their masses, which sum to one.
     target_potentials_ : ndarray of shape (n_target_atoms,)
         The dual potential beta. With the ground cost c, ``alpha_i + beta_j <=
         c_ij`` holds throughout, and `lower_bound_` is ``target_masses_ @ beta +
-        min(source_masses_.T @ alpha)`` to within rounding.
+        min(source_masses_.T @ alpha)`` to within rounding; with `outlier_cost` the
+        minimum includes ``min(outlier_cost_ - beta)``.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -172,7 +223,14 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "target_label": "no_validation",
+        "outlier_cost": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+            None,
+        ],
         "max_support": [Interval(Integral, 1, None, closed="left"), None],
+        "classifier": [HasMethods(["fit", "predict_proba"]), None],
+        "cv": ["cv_object"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -186,7 +244,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         max_iter: int = 500,
         tol: float = 1e-4,
         target_label: Any = -1,
+        outlier_cost: float | str | None = None,
         max_support: int | None = None,
+        classifier: Any = None,
+        cv: Any = 5,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -196,7 +257,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.target_label = target_label
+        self.outlier_cost = outlier_cost
         self.max_support = max_support
+        self.classifier = classifier
+        self.cv = cv
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -236,29 +300,64 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         masses = _check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
-        self.classes_, sources, target = split_sources(
-            rows, labels, masses, self.target_label
-        )
-        pairs = [moments(source) for source in sources]
+        read = read_labels(labels, self.target_label)
+        self.classes_ = read.classes
+        pairs = [moments(source) for source in read.measures(rows, masses)]
         self.means_ = np.array([mean for mean, _ in pairs])
         self.covariances_ = np.array([covariance for _, covariance in pairs])
+        self.source_sizes_ = np.bincount(read.source[(read.source >= 0) & (masses > 0)])
+        self.target_size_ = int(np.count_nonzero(masses[read.target]))
+        if self.classifier is not None:
+            given = None if sample_weight is None else masses
+            rows = self._fit_classifier(rows, read, given)
+        self._fit_measures(
+            read.measures(rows, masses), read.target_measure(rows, masses)
+        )
+        return self
+
+    def _fit_classifier(self, rows: Array, read: Labels, masses: Array | None) -> Array:
+        """Replace rows by class probabilities, those of the sources cross-fitted."""
+        self.classifier_, points = cross_fit(
+            self.classifier, rows, read, masses, self.cv
+        )
+        return points
+
+    def _fit_measures(self, sources: list[Measure], target: Measure) -> None:
         random_state = check_random_state(self.random_state)
+        self.outlier_cost_ = self._resolve_outlier_cost(sources, random_state)
         fewer = [self._quantize(source, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
         target, moved = self._quantize(target, random_state)
         found = self._solve(stacked, target)
-        self.quantization_error_ = loss_error(
-            found.value,
-            [float(found.weights @ [source.cost for source in fewer]), moved],
-            self.metric,
-        )
         self.source_points_ = stacked.points
         self.source_masses_ = stacked.masses.toarray()
         self.target_points_, self.target_masses_ = target
         self._set_solution(found)
+        self.quantization_error_ = loss_error(
+            found.value,
+            [float(self.weights_ @ [source.cost for source in fewer]), moved],
+            self.metric,
+        )
         if not found.converged:
             _warn_not_converged([found], self.max_iter, self.tol)
-        return self
+
+    def _resolve_outlier_cost(
+        self, sources: list[Measure], random_state: np.random.RandomState
+    ) -> float | None:
+        if self.outlier_cost is not None and self.solver != "pgd":
+            raise ValueError(
+                f'outlier_cost={self.outlier_cost!r} needs solver="pgd"; '
+                f"got solver={self.solver!r}."
+            )
+        if self.outlier_cost == "auto":
+            return calibrate_outlier_cost(sources, self.metric, random_state)
+        return None if self.outlier_cost is None else float(self.outlier_cost)
+
+    def _represent(self, rows: Array) -> Array:
+        """Points in which the ground cost is measured."""
+        if self.classifier is None:
+            return rows
+        return probability_points(self.classifier_, rows)
 
     def _quantize(
         self, measure: Measure, random_state: np.random.RandomState
@@ -274,18 +373,32 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             learning_rate=self.learning_rate,
             max_iter=self.max_iter,
             tol=self.tol,
+            outlier_cost=self.outlier_cost_,
         )
 
     def _set_solution(self, found: Unmixing) -> None:
-        self.weights_ = found.weights
+        self.weights_, self.unexplained_ = self._explained(found.weights)
         self.loss_ = found.value
         self.lower_bound_ = found.lower_bound
         self.dual_gap_ = found.value - found.lower_bound
         self.loss_curve_ = found.curve
         self.n_iter_ = len(found.curve)
         self.converged_ = found.converged
-        self.source_potentials_ = found.alpha
+        self.source_potentials_ = found.alpha[: len(self.source_points_)]
         self.target_potentials_ = found.beta
+
+    def _explained(self, weights: Array) -> tuple[Array, float]:
+        """Split off the source of outliers, if there is one."""
+        if self.outlier_cost_ is None:
+            return weights, 0.0
+        explained = 1 - weights[-1]
+        if explained <= _NOTHING:
+            raise ValueError(
+                f"outlier_cost={self.outlier_cost_:.3g} is below every cost of "
+                "transport from the sources, which then explain nothing. Give a "
+                "larger one."
+            )
+        return weights[:-1] / weights[:-1].sum(), float(weights[-1])
 
     def transform(self, X: ArrayLike) -> Array:
         """Share each row among the sources.
@@ -307,7 +420,11 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         masses = sparse.csr_array(self.source_masses_ * self.weights_)
         return assign(
-            rows, self.source_points_, masses, self.source_potentials_, self.metric
+            self._represent(rows),
+            self.source_points_,
+            masses,
+            self.source_potentials_,
+            self.metric,
         )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -354,25 +471,152 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             If a target has no mass.
         """
         check_is_fitted(self)
+        targets = self._read_targets(X, sample_weight, groups)
+        sources = self._sources()
+        # Each group alone would be quantised with this seed.
+        found = Parallel(n_jobs=self.n_jobs)(
+            delayed(self._solve)(
+                sources,
+                self._quantize(
+                    target.measure, check_random_state(self.random_state)
+                ).measure,
+            )
+            for target in targets
+        )
+        if not all(one.converged for one in found):
+            _warn_not_converged(found, self.max_iter, self.tol)
+        weights = np.array([self._explained(one.weights)[0] for one in found])
+        return weights[0] if groups is None else weights
+
+    def _sources(self) -> SourceMeasures:
+        return SourceMeasures(
+            self.source_points_, sparse.csr_array(self.source_masses_)
+        )
+
+    def _read_targets(
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+    ) -> list[_Target]:
+        check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         masses = _check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
-        # Each group alone would be quantised with this seed.
-        targets = [
-            self._quantize(target, check_random_state(self.random_state)).measure
-            for target in _split_groups(rows, masses, groups)
+        return _split_groups(self._represent(rows), masses, groups)
+
+    @validate_params(
+        {
+            "n_resamples": [Interval(Integral, 2, None, closed="left")],
+            "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+            "method": [StrOptions({"percentile", "basic"})],
+            "random_state": ["random_state"],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def bootstrap(
+        self,
+        X: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        n_resamples: int = 200,
+        confidence_level: float = 0.95,
+        method: str = "percentile",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> BootstrapResult:
+        """Resample sources and target to see how well the weights are determined.
+
+        In each replicate as many rows as there are in each source, and in the target,
+        are drawn with their masses as probabilities, and the weights are estimated
+        anew. Dual potentials stay feasible when masses change, so each replicate
+        starts from the planes of the others. The cost matrix is dense, whatever
+        `solver` is. A classifier is not fitted again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows of one target, or of several. The target of :meth:`fit` if None.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Mass of each row of `X`.
+        groups : array-like of shape (n_samples,), default=None
+            The target of each row of `X`.
+        n_resamples : int, default=200
+            Number of replicates.
+        confidence_level : float, default=0.95
+            Confidence level of the intervals.
+        method : {"percentile", "basic"}, default="percentile"
+            Kind of interval, as in :func:`scipy.stats.bootstrap`.
+        random_state : int, RandomState instance or None, default=None
+            Seed. The result does not depend on `n_jobs`.
+
+        Returns
+        -------
+        BootstrapResult
+            With the fields `confidence_interval` (`low` and `high`),
+            `bootstrap_distribution` and `standard_error`, one entry per source and,
+            with `groups`, one row per group.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or `groups` or `sample_weight` come
+            without `X`.
+        """
+        check_is_fitted(self)
+        if X is not None:
+            targets = self._read_targets(X, sample_weight, groups)
+        elif sample_weight is None and groups is None:
+            fitted = Measure(self.target_points_, self.target_masses_)
+            targets = [_Target(fitted, self.target_size_)]
+        else:
+            raise ValueError("groups and sample_weight belong to X; got X=None.")
+        draws = self._replicates(targets, n_resamples, check_random_state(random_state))
+        estimate = np.array([self._explained(first)[0] for first, _ in draws])
+        distribution = np.array(
+            [[self._explained(w)[0] for w in weights] for _, weights in draws]
+        ).transpose(0, 2, 1)
+        if groups is None:
+            estimate, distribution = estimate[0], distribution[0]
+        return summarise(estimate, distribution, confidence_level, method)
+
+    def _replicates(
+        self,
+        targets: list[_Target],
+        n_resamples: int,
+        random_state: np.random.RandomState,
+    ) -> list[tuple[Array, Array]]:
+        """Estimate and replicates of each target, in blocks that run in parallel."""
+        sources = self._sources()
+        entropy = random_state.randint(np.iinfo(np.int32).max, size=len(targets))
+        tasks = [
+            (t, seeds)
+            for t, seed in enumerate(entropy)
+            for seeds in _blocks(np.random.SeedSequence(seed).spawn(n_resamples))
         ]
-        sources = SourceMeasures(
-            self.source_points_, sparse.csr_array(self.source_masses_)
+        results = Parallel(n_jobs=self.n_jobs)(
+            delayed(bootstrap_weights)(
+                sources,
+                targets[t].measure,
+                self.metric,
+                self.outlier_cost_,
+                sizes=(self.source_sizes_, targets[t].size),
+                seeds=seeds,
+                max_iter=self.max_iter,
+            )
+            for t, seeds in tasks
         )
-        found = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._solve)(sources, target) for target in targets
-        )
-        if not all(one.converged for one in found):
-            _warn_not_converged(found, self.max_iter, self.tol)
-        weights = np.array([one.weights for one in found])
-        return weights[0] if groups is None else weights
+        failed = sum(result.n_failed for result in results)
+        if failed:
+            _warn_replicates(failed, n_resamples * len(targets), self.max_iter)
+        grouped: list[list[Replicates]] = [[] for _ in targets]
+        for (t, _), result in zip(tasks, results, strict=True):
+            grouped[t].append(result)
+        return [
+            (blocks[0].estimate, np.concatenate([block.weights for block in blocks]))
+            for blocks in grouped
+        ]
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
@@ -395,16 +639,34 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         return np.asarray([f"{prefix}_{label}" for label in self.classes_], object)
 
 
-def _split_groups(X: Array, masses: Array, groups: ArrayLike | None) -> list[Measure]:
+def _split_groups(X: Array, masses: Array, groups: ArrayLike | None) -> list[_Target]:
     if groups is None:
-        return [measure_of_rows(X, masses, "the target")]
+        return [_target_of_rows(X, masses, "the target")]
     groups = column_or_1d(groups)
     check_consistent_length(X, groups)
     names, group = np.unique(groups, return_inverse=True)
     return [
-        measure_of_rows(X[group == k], masses[group == k], f"group {name!r}")
+        _target_of_rows(X[group == k], masses[group == k], f"group {name!r}")
         for k, name in enumerate(names.tolist())
     ]
+
+
+def _target_of_rows(X: Array, masses: Array, name: str) -> _Target:
+    return _Target(measure_of_rows(X, masses, name), int(np.count_nonzero(masses)))
+
+
+def _blocks(seeds: list[Any]) -> list[list[Any]]:
+    """Blocks that do not depend on the number of workers."""
+    return [seeds[i : i + _BLOCK] for i in range(0, len(seeds), _BLOCK)]
+
+
+def _warn_replicates(failed: int, total: int, max_iter: int) -> None:
+    warnings.warn(
+        f"{failed} of {total} bootstrap replicates are not certified after "
+        f"max_iter={max_iter} exact solves. Raise max_iter.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
 
 
 def _warn_not_converged(found: list[Unmixing], max_iter: int, tol: float) -> None:

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -325,6 +326,150 @@ def test_max_support_bounds_its_error(metric):
     assert exact.lower_bound_ <= fewer.loss_ + fewer.quantization_error_
     assert exact.quantization_error_ == 0
     assert_array_equal(fewer.unmix(X[y == -1]), fewer.unmix(X[y == -1]))
+
+
+def contaminated(random_state=0):
+    """Sources, a target of which a fifth is foreign, and the shares in the rest."""
+    X, y, proportions = make_unmixing(
+        weights=[0.5, 0.3, 0.2], separation=6, random_state=random_state
+    )
+    foreign = np.random.default_rng(0).normal(60, 1, size=(50, 2))
+    return np.vstack([X, foreign]), np.append(y, np.full(50, -1)), proportions
+
+
+@pytest.mark.parametrize("outlier_cost", [10.0, "auto"])
+def test_what_is_foreign_stays_unexplained(outlier_cost):
+    X, y, proportions = contaminated()
+    unmixer = WassersteinUnmixer(outlier_cost=outlier_cost, random_state=0).fit(X, y)
+    # "auto" lets about a tenth of the honest mass go, too.
+    assert 0.199 <= unmixer.unexplained_ <= 0.2 + 0.1 * 0.8
+    assert_allclose(unmixer.weights_.sum(), 1)
+    assert_allclose(unmixer.weights_, proportions, atol=0.03)
+    assert_allclose(unmixer.transform(X).sum(axis=1), 1)
+    assert unmixer.converged_
+    bound = unmixer.target_masses_ @ unmixer.target_potentials_ + min(
+        *(unmixer.source_masses_.T @ unmixer.source_potentials_),
+        *(unmixer.outlier_cost_ - unmixer.target_potentials_),
+    )
+    assert_allclose(bound, unmixer.lower_bound_)
+    assert_array_equal(unmixer.unmix(X[y == -1]), unmixer.weights_)
+
+
+def test_a_high_outlier_cost_changes_nothing(problem):
+    X, y, _ = problem
+    balanced = WassersteinUnmixer(**PRECISE).fit(X, y)
+    capped = WassersteinUnmixer(outlier_cost=1e3, **PRECISE).fit(X, y)
+    assert capped.unexplained_ == 0
+    assert_allclose(capped.weights_, balanced.weights_, atol=1e-6)
+    assert_allclose(capped.loss_, balanced.loss_)
+    assert balanced.unexplained_ == 0
+    assert balanced.outlier_cost_ is None
+
+
+def test_the_outlier_costs_scale_with_the_units():
+    X, y, _ = contaminated()
+    one = WassersteinUnmixer(outlier_cost="auto", random_state=0).fit(X, y)
+    other = WassersteinUnmixer(outlier_cost="auto", random_state=0).fit(1e3 * X, y)
+    assert_allclose(other.outlier_cost_, 1e3 * one.outlier_cost_)
+    assert_allclose(other.weights_, one.weights_, atol=1e-4)
+    assert_allclose(other.unexplained_, one.unexplained_, atol=1e-4)
+
+
+def test_an_outlier_cost_can_be_impossible():
+    X, y, _ = contaminated()
+    with pytest.raises(ValueError, match="explain nothing"):
+        WassersteinUnmixer(outlier_cost=1e-6).fit(X, y)
+    with pytest.raises(ValueError, match='needs solver="pgd"'):
+        WassersteinUnmixer(outlier_cost=1.0, solver="lp").fit(X, y)
+    with pytest.raises(ValueError, match="one row each"):
+        WassersteinUnmixer(outlier_cost="auto").fit([[0.0], [1.0]], [0, 1])
+
+
+def test_classifier_measures_between_probabilities():
+    X, y, proportions = make_unmixing(separation=5, random_state=3)
+    unmixer = WassersteinUnmixer(classifier=LogisticRegression(), cv=3).fit(X, y)
+    assert_allclose(unmixer.weights_, proportions, atol=0.06)
+    assert unmixer.means_.shape == (3, 2)
+    assert unmixer.source_points_.shape[1] == 3
+    assert_allclose((unmixer.source_points_**2).sum(axis=1), 1)
+    assert_allclose(unmixer.transform(X).sum(axis=1), 1)
+    assert_array_equal(unmixer.unmix(X[y == -1]), unmixer.weights_)
+    # The rows of the sources are seen by a classifier that was not fitted to them.
+    fitted = np.sqrt(unmixer.classifier_.predict_proba(X[y == 0]))
+    assert not np.isin(fitted[:, 0], unmixer.source_points_[:, 0]).any()
+
+
+def test_bootstrap_is_scipys_kind_of_result(problem):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer().fit(X, y)
+    result = unmixer.bootstrap(n_resamples=30, random_state=0)
+    low, high = result.confidence_interval
+    assert result.bootstrap_distribution.shape == (4, 30)
+    assert_allclose(result.bootstrap_distribution.sum(axis=0), 1)
+    assert (low <= unmixer.weights_ + 0.02).all()
+    assert (unmixer.weights_ - 0.02 <= high).all()
+    assert_allclose(
+        result.standard_error, result.bootstrap_distribution.std(axis=1, ddof=1)
+    )
+    wider = unmixer.bootstrap(n_resamples=30, confidence_level=0.99, random_state=0)
+    assert (wider.confidence_interval.high >= high).all()
+    basic = unmixer.bootstrap(n_resamples=30, method="basic", random_state=0)
+    assert_allclose(
+        basic.confidence_interval.low,
+        np.clip(2 * unmixer.weights_ - high, 0, 1),
+        atol=2e-2,
+    )
+
+
+def test_bootstrap_spread_is_the_multinomials():
+    # Sources so far apart that the weights are the counts.
+    X, y, proportions = make_unmixing(
+        2, separation=100, n_target_samples=100, weights=[0.5, 0.5], random_state=0
+    )
+    result = WassersteinUnmixer().fit(X, y).bootstrap(n_resamples=300, random_state=0)
+    expected = np.sqrt(proportions * (1 - proportions) / 100)
+    assert_allclose(result.standard_error, expected, rtol=0.15)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_bootstrap_of_groups(problem, n_jobs):
+    X, y, _ = problem
+    target = X[y == -1]
+    groups = np.arange(len(target)) % 2
+    unmixer = WassersteinUnmixer(n_jobs=n_jobs).fit(X, y)
+    result = unmixer.bootstrap(target, groups=groups, n_resamples=60, random_state=1)
+    assert result.confidence_interval.low.shape == (2, 4)
+    assert result.bootstrap_distribution.shape == (2, 4, 60)
+    alone = WassersteinUnmixer().fit(X, y)
+    again = alone.bootstrap(target, groups=groups, n_resamples=60, random_state=1)
+    assert_array_equal(result.bootstrap_distribution, again.bootstrap_distribution)
+
+
+def test_bootstrap_with_outliers():
+    X, y, proportions = contaminated()
+    unmixer = WassersteinUnmixer(outlier_cost=10.0).fit(X, y)
+    result = unmixer.bootstrap(n_resamples=40, random_state=0)
+    low, high = result.confidence_interval
+    assert (low <= proportions + 0.02).all()
+    assert (proportions <= high + 0.02).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_resamples": 1}, "n_resamples"),
+        ({"confidence_level": 1.0}, "confidence_level"),
+        ({"method": "BCa"}, "method"),
+        ({"groups": [0, 1]}, "belong to X"),
+    ],
+)
+def test_bootstrap_arguments_are_checked(problem, arguments, message):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer().fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        unmixer.bootstrap(**arguments)
+    with pytest.raises(NotFittedError):
+        WassersteinUnmixer().bootstrap()
 
 
 # Fitted attributes and warnings

@@ -50,6 +50,8 @@ class DenseObjective:
         self._cost = torch.from_numpy(self.cost)
         self._pool: tuple[Array, Array] | None = None
         self._set_masses(masses, target.masses)
+        atoms = self.cost.argmin(axis=0)
+        self._start = source_shares(masses, target.masses, atoms)
 
     def _set_masses(self, masses: sparse.csr_array, target: Array) -> None:
         self.masses, self.target = masses, target
@@ -65,16 +67,21 @@ class DenseObjective:
         self._beta: torch.Tensor | None = None
 
     def reweighted(
-        self, masses: sparse.csr_array, target: Array, pool: tuple[Array, Array]
+        self,
+        masses: sparse.csr_array,
+        target: Array,
+        start: Array,
+        pool: tuple[Array, Array],
     ) -> "DenseObjective":
         """Pose the problem for other masses on the same points.
 
-        Feasibility of potentials does not depend on masses: each pair of the pool, of
-        shapes (n_pairs, n) and (n_pairs, m), gives a plane of the new problem, too.
+        Descent begins at `start`. Feasibility of potentials does not depend on
+        masses: each pair of the pool, of shapes (n_pairs, n) and (n_pairs, m), gives
+        a plane of the new problem, too.
         """
         other = copy(self)
         other._set_masses(masses, target)
-        other._pool = pool
+        other._start, other._pool = start, pool
         return other
 
     def __call__(self, weights: Array) -> Evaluation:
@@ -116,7 +123,7 @@ class DenseObjective:
 
     def nearest_source_weights(self) -> Array:
         """Share of the target whose nearest atom belongs to each source, (K,)."""
-        return source_shares(self.masses, self.target, self.cost.argmin(axis=0))
+        return self._start
 
     def potentials(
         self, planes: list[Plane], multipliers: Array

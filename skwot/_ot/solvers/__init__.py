@@ -22,6 +22,7 @@ def solve_unmixing(
     learning_rate: str | float = "auto",
     max_iter: int,
     tol: float,
+    outlier_cost: float | None = None,
 ) -> Unmixing:
     """Solve one problem, with all costs in the units of the ground cost.
 
@@ -35,6 +36,8 @@ def solve_unmixing(
         Of "pgd".
     max_iter : int
     tol : float
+    outlier_cost : float, default=None
+        Of "pgd". The last source is then what no other explains more cheaply.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def solve_unmixing(
     """
     if solver == "lp":
         return _solve_exactly(sources, target, metric, max_iter=max_iter, tol=tol)
-    objective, coarse = _objective(sources, target, metric)
+    objective, coarse = _objective(sources, target, metric, outlier_cost)
     if learning_rate == "auto":
         found = solve_bundle(objective, max_iter=max_iter, tol=tol, coarse=coarse)
     else:
@@ -72,11 +75,14 @@ def _solve_exactly(
 
 
 def _objective(
-    sources: SourceMeasures, target: Measure, metric: Metric
+    sources: SourceMeasures,
+    target: Measure,
+    metric: Metric,
+    outlier_cost: float | None = None,
 ) -> tuple[Objective, Objective | None]:
     """Choose the objective, and a coarse one where evaluating takes long."""
-    if not line.applies(sources, metric):
-        return DenseObjective(sources, target, metric), None
+    if outlier_cost is not None or not line.applies(sources, metric):
+        return DenseObjective(sources, target, metric, outlier_cost), None
     objective = LineObjective(sources, target, metric)
     if len(objective.target) + objective.masses.shape[0] > 2 * _COARSE_ATOMS:
         return objective, objective.coarsened(_COARSE_ATOMS)
