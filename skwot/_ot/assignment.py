@@ -54,6 +54,52 @@ def assign(
     return shares / shares.sum(axis=1, keepdims=True)
 
 
+def assign_entropic(
+    points: Array,
+    support: Array,
+    masses: sparse.csr_array,
+    potentials: Array,
+    metric: Metric,
+    eps: float,
+) -> Array:
+    """Share each point among the sources as an entropic plan does.
+
+    The part of a source k in a point x is proportional to the sum over its atoms of
+    ``masses_ik exp((alpha_i - c(x_i, x)) / eps)``, the softmin of ``c - alpha``
+    restricted to the source. On the target of the plan with source potential alpha
+    these are the plan's conditional probabilities, which average to the weights of
+    the sources. The result for a point depends on no other point.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, d)
+    support : ndarray of shape (n, d)
+        Atoms of the sources.
+    masses : sparse array of shape (n, K)
+        Mass of each atom in each source, times the weight of the source.
+    potentials : ndarray of shape (n,)
+        Source potential, in the units of the ground cost.
+    metric : str or callable
+    eps : float
+        Positive temperature, in the units of the ground cost.
+
+    Returns
+    -------
+    ndarray of shape (n_points, K)
+        Rows sum to one.
+    """
+    used = np.flatnonzero(masses.sum(axis=1))
+    support, masses, potentials = support[used], masses[used], potentials[used]
+    rows = max(1, _BLOCK // len(support))
+    shares = np.empty((len(points), masses.shape[1]))
+    for start in range(0, len(points), rows):
+        cost = ground_cost(points[start : start + rows], support, metric)
+        logits = (potentials - cost) / eps
+        near = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares[start : start + rows] = near @ masses
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
 def _ties(cost: Array, potentials: Array) -> NDArray[np.bool_]:
     reduced = cost - potentials
     winner = reduced.argmin(axis=1)[:, None]

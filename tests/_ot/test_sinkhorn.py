@@ -1,0 +1,172 @@
+import numpy as np
+import ot
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
+
+from skwot._ot.sinkhorn import (
+    entropic_transport,
+    self_transport,
+    sinkhorn_divergence,
+    softmin,
+    symmetric_scaling,
+)
+
+
+def cloud(seed, n, m, metric="euclidean", n_features=2):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, n_features)), 0.5 + rng.normal(size=(m, n_features))
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+    costs = cdist(x, y, metric), cdist(x, x, metric), cdist(y, y, metric)
+    return [torch.from_numpy(array) for array in (a, b, *costs)]
+
+
+def plan_of(a, b, cost, eps, found):
+    return a[:, None] * b * torch.exp((found.f[:, None] + found.g - cost) / eps)
+
+
+@pytest.mark.parametrize("eps", [10.0, 1.0, 0.1, 0.01, 0.002])
+@pytest.mark.parametrize(("n", "m"), [(12, 30), (30, 12), (1, 5), (5, 1)])
+def test_plan_has_the_marginals(n, m, eps):
+    a, b, cost, _, _ = cloud(0, n, m)
+    found = entropic_transport(a, b, cost, eps)
+    plan = plan_of(a, b, cost, eps, found)
+    assert_allclose(plan.sum(dim=1), a, rtol=1e-12)
+    assert abs(plan.sum(dim=0) - b).sum() <= 1e-12
+    assert found.error <= 1e-12
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_potentials_are_in_the_units_of_the_cost(scale):
+    a, b, cost, cost_aa, cost_bb = cloud(1, 15, 20)
+    one = sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, 0.1)
+    other = sinkhorn_divergence(
+        a, b, scale * cost, scale * cost_aa, scale * cost_bb, 0.1 * scale
+    )
+    assert_allclose(other, scale * one, rtol=1e-9)
+
+
+def test_start_does_not_matter():
+    a, b, cost, _, _ = cloud(2, 20, 15)
+    cold = entropic_transport(a, b, cost, 0.05)
+    start = torch.from_numpy(np.random.default_rng(0).normal(size=15))
+    warm = entropic_transport(a, b, cost, 0.05, start)
+    assert_allclose(warm.f + warm.g[0], cold.f + cold.g[0], atol=1e-11)
+
+
+@pytest.mark.parametrize(("n", "m"), [(25, 10), (10, 25)])
+def test_potential_goes_on_where_there_is_no_mass(n, m):
+    a, b, cost, cost_aa, _ = cloud(3, n, m)
+    empty = torch.arange(n) % 3 == 0
+    a = torch.where(empty, 0.0, a)
+    a = a / a.sum()
+    found = entropic_transport(a, b, cost, 0.05)
+    reduced = entropic_transport(a[~empty], b, cost[~empty], 0.05)
+    assert_allclose(a @ found.f + b @ found.g, a[~empty] @ reduced.f + b @ reduced.g)
+    assert_allclose(found.f, softmin(cost, b.log() + found.g / 0.05, 0.05), rtol=1e-12)
+    scaling = symmetric_scaling(a, torch.exp(-cost_aa / 0.05))
+    assert (scaling.mu[empty] == 0).all()
+    assert_allclose(
+        -0.05 * scaling.k_mu.log(), softmin(cost_aa, scaling.mu.log(), 0.05), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("eps", [5.0, 0.5, 0.2])
+def test_value_is_pots(eps):
+    # POT's sinkhorn2 gives <c, P>; with KL(P | a b^T) it is the dual's value.
+    a, b, cost, cost_aa, _ = cloud(4, 12, 15)
+    for first, second, matrix in ((a, b, cost), (a, a, cost_aa)):
+        plan = ot.sinkhorn(
+            first.numpy(),
+            second.numpy(),
+            matrix.numpy(),
+            eps,
+            method="sinkhorn_log",
+            numItermax=20_000,
+            stopThr=1e-12,
+        )
+        relative = plan / np.outer(first, second)
+        value = (plan * matrix.numpy()).sum() + eps * (plan * np.log(relative)).sum()
+        found = entropic_transport(first, second, matrix, eps)
+        assert_allclose(first @ found.f + second @ found.g, value, rtol=1e-9)
+        assert_allclose(plan_of(first, second, matrix, eps, found), plan, atol=1e-11)
+    scaling = symmetric_scaling(a, torch.exp(-cost_aa / eps))
+    assert_allclose(self_transport(a, scaling, eps), value, rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock"])
+def test_divergence_of_a_measure_from_itself_is_zero(metric):
+    a, _, _, cost, _ = cloud(5, 20, 5, metric)
+    assert_allclose(sinkhorn_divergence(a, a, cost, cost, cost, 0.1), 0, atol=1e-13)
+
+
+@pytest.mark.parametrize("eps", [3.0, 0.3, 0.03])
+def test_divergence_is_positive_and_symmetric(eps):
+    a, b, cost, cost_aa, cost_bb = cloud(6, 20, 12)
+    value = sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, eps)
+    back = sinkhorn_divergence(b, a, cost.T.contiguous(), cost_bb, cost_aa, eps)
+    assert value > 0
+    assert_allclose(value, back, rtol=1e-11)
+
+
+def test_low_temperature_is_exact_transport():
+    a, b, cost, cost_aa, cost_bb = cloud(7, 12, 12)
+    exact = ot.emd2(a.numpy(), b.numpy(), cost.numpy())
+    values = [
+        sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, eps).item()
+        for eps in (1e-1, 1e-2, 1e-3)
+    ]
+    errors = abs(np.array(values) - exact)
+    assert (np.diff(errors) < 0).all()
+    # The entropy of a plan is at most that of its marginals.
+    assert errors[-1] <= 1e-3 * np.log(12)
+
+
+def test_high_temperature_is_half_the_energy_distance():
+    a, b, cost, cost_aa, cost_bb = cloud(8, 12, 15)
+    half_energy = a @ cost @ b - a @ cost_aa @ a / 2 - b @ cost_bb @ b / 2
+    value = sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, 1e5)
+    assert_allclose(value, half_energy, rtol=1e-3)
+
+
+def test_shifted_measure_under_the_squared_distance():
+    # Both plans cost the same but for the shift: the debiased form is exact.
+    rng = np.random.default_rng(9)
+    points, a = rng.normal(size=(15, 2)), torch.from_numpy(rng.dirichlet(np.ones(15)))
+    shift = np.array([0.3, -1.1])
+    moved = torch.from_numpy(cdist(points, points + shift, "sqeuclidean"))
+    own = torch.from_numpy(cdist(points, points, "sqeuclidean"))
+    value = sinkhorn_divergence(a, a, moved, own, own, 0.2)
+    assert_allclose(value, shift @ shift, rtol=1e-10)
+
+
+def test_gradient_of_masses():
+    _, _, cost, cost_aa, cost_bb = cloud(10, 6, 5)
+    rng = np.random.default_rng(10)
+    logits = [torch.from_numpy(rng.normal(size=n)).requires_grad_() for n in cost.shape]
+
+    def divergence(x, y):
+        a, b = torch.softmax(x, 0), torch.softmax(y, 0)
+        return sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, 0.3)
+
+    assert torch.autograd.gradcheck(divergence, logits)
+
+
+def test_gradient_of_points():
+    a, b, _, _, _ = cloud(11, 6, 5)
+    rng = np.random.default_rng(11)
+    clouds = [
+        torch.from_numpy(rng.normal(size=(len(masses), 2))).requires_grad_()
+        for masses in (a, b)
+    ]
+
+    def squared(x, y):
+        return ((x[:, None] - y) ** 2).sum(dim=2)
+
+    def divergence(x, y):
+        return sinkhorn_divergence(
+            a, b, squared(x, y), squared(x, x), squared(y, y), 0.3
+        )
+
+    assert torch.autograd.gradcheck(divergence, clouds)
