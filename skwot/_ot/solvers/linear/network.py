@@ -21,6 +21,9 @@ from skwot._ot.solvers.linear.pricing import scan_costs
 
 _OPTIMAL = 1  # status of POT's network simplex
 _MAX_PIVOTS = 10**12  # it ends by itself
+# Total mass. The network simplex drops arcs that carry less than 1e-15, and refuses
+# totals that differ by 1e-8 when summed one by one.
+_MASS = 100.0
 # Its artificial arcs cost the potentials that many digits.
 _FLOW_TOL = 1e-8
 _ARCS_PER_POINT = 3.0
@@ -112,13 +115,11 @@ def network_simplex(
         If the network simplex does not report an optimal flow.
     """
     n, m = len(a), len(b)
-    # Tolerances are absolute: masses are brought to order one.
-    scale = float(max(n, m))
     source = np.concatenate([arcs.source, np.arange(n), np.full(m, n), [n]])
     target = np.concatenate([arcs.target, np.full(n, m), np.arange(m), [m]])
     i, j, mass, _, alpha, beta, status = emd_c_sparse(
-        np.append(a * scale, scale),
-        np.append(b * scale, scale),
+        np.append(a * _MASS, _MASS),
+        np.append(b * _MASS, _MASS),
         source.astype(np.uint64),
         target.astype(np.uint64),
         np.concatenate([arcs.cost, ground, [0.0]]),
@@ -129,7 +130,7 @@ def network_simplex(
     if status != _OPTIMAL:
         raise RuntimeError(f"The network simplex failed with status {status}.")
     i, j = i.astype(np.intp), j.astype(np.intp)
-    return Flow(i, j, mass / scale, alpha[:n] + beta[m], beta[:m] + alpha[n])
+    return Flow(i, j, mass / _MASS, alpha[:n] + beta[m], beta[:m] + alpha[n])
 
 
 def starting_flow(
