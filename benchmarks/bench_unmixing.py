@@ -172,18 +172,18 @@ def print_own_memory(n, metric):
 def print_table():
     print("n, K, d, seconds: one emd2, lp to 1e-9, pgd to 1e-4, and pgd's solves")
     sizes = [
-        *((n, 10, 10) for n in (200, 500, 1000, 2000, 4000)),
+        *((n, 10, 10) for n in (200, 500, 1000, 2000, 5000)),
         *((2000, k, 10) for k in (2, 5, 20, 50)),
-        *((2000, 10, d) for d in (1, 2, 3, 5, 50)),
+        *((2000, 10, d) for d in (2, 3, 5, 50)),
     ]
     for n, n_sources, n_features in sizes:
         problem = measures(gaussians(n, n_sources, n_features))
-        lp, emd, _, (seconds, found) = compare(problem, "euclidean", 3, 1e-4)
-        print(
-            f"{n:6d} {n_sources:4d} {n_features:4d}   emd2 {emd:7.3f}  lp {lp:7.3f}  "
-            f"pgd {seconds:7.2f} ({len(found.curve)} solves)",
-            flush=True,
-        )
+        tol = 1e-4 if n <= 2000 else None
+        lp, emd, _, (seconds, found) = compare(problem, "euclidean", 3, tol)
+        line = f"{n:6d} {n_sources:4d} {n_features:4d}   emd2 {emd:7.3f}  lp {lp:7.3f}"
+        if found is not None:
+            line += f"  pgd {seconds:7.2f} ({len(found.curve)} solves)"
+        print(line, flush=True)
 
 
 def check_public_result():
