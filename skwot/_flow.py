@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._device import check_device
 from ._given_mixtures import (
     INIT_NAMES,
     build_gaussian_mixture,
@@ -314,7 +315,7 @@ class GMMFlowFitter(
         points: Array = validate_data(
             self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
         )
-        device = None if self.device is None else _check_device(self.device)
+        device = check_device(self.device)
         random_state = check_random_state(self.random_state)
         target = self._make_target(points, random_state)
         kind = self.covariance_type
@@ -642,13 +643,3 @@ class GMMFlowFitter(
 def _check_time(t: float) -> None:
     if not 0 <= t <= 1:
         raise ValueError(f"t must be between 0 and 1, got {t!r}.")
-
-
-def _check_device(device: Any) -> torch.device:
-    try:
-        return torch.empty(0, dtype=torch.float64, device=device).device
-    except (AssertionError, RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"device must be one on which PyTorch has double precision, or None; got "
-            f"{device!r}: {error}"
-        ) from error

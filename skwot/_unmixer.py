@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -26,7 +27,8 @@ from sklearn.utils.validation import (
 
 from skwot._bootstrap import BootstrapResult, summarise
 from skwot._classifier import cross_fit, probability_points
-from skwot._ot.assignment import assign
+from skwot._device import check_device
+from skwot._ot.assignment import assign, assign_entropic
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
 from skwot._ot.outliers import calibrate_outlier_cost
 from skwot._ot.quantization import Quantization, loss_error, quantize
@@ -77,6 +79,12 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         generation with HiGHS [4]_, without such a matrix, in about the time of one
         transport problem. On the line, where the cost is convex in the difference,
         both solvers sort instead.
+    reg : float, default=0.0
+        Temperature of an entropic loss, as a fraction of the mean ground cost. 0 is the
+        exact loss; otherwise the loss is the debiased Sinkhorn divergence [5]_, smooth
+        in the weights, and its minimum is what is certified. Needs ``solver="pgd"``, no
+        `outlier_cost` and a metric with a positive definite kernel, such as the
+        default.
     learning_rate : "auto" or float, default="auto"
         Of "pgd"; "lp" has no steps. "auto" takes Polyak steps to the certified bound,
         jointly for all planes found so far (the level bundle method), and stops by
@@ -113,6 +121,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     n_jobs : int, default=None
         Number of groups that :meth:`unmix`, and of blocks of replicates that
         :meth:`bootstrap`, run in parallel, through joblib.
+    device : torch device, str or None, default=None
+        Where the entropic loss is computed, by PyTorch in double precision. The
+        processor if None. The network simplex of the exact loss always runs there.
     random_state : int, RandomState instance or None, default=None
         Seed of the k-means that `max_support` asks for and of the halves that
         ``outlier_cost="auto"`` does; nothing else is random.
@@ -172,6 +183,11 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         c_ij`` holds throughout, and `lower_bound_` is ``target_masses_ @ beta +
         min(source_masses_.T @ alpha)`` to within rounding; with `outlier_cost` the
         minimum includes ``min(outlier_cost_ - beta)``.
+    temperature_ : float
+        `reg` in units of the ground cost.
+    plan_potentials_ : ndarray of shape (n_atoms,)
+        Source potential of the entropic plan, by which :meth:`transform` assigns;
+        only if `reg` is positive.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -199,6 +215,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
        methods", Mathematical Programming 69 (1995).
     .. [4] Q. Huangfu and J. A. J. Hall, "Parallelizing the dual revised simplex
        method", Mathematical Programming Computation 10 (2018).
+    .. [5] J. Feydy et al., "Interpolating between optimal transport and MMD using
+       Sinkhorn divergences", AISTATS (2019).
 
     Examples
     --------
@@ -216,6 +234,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "metric": [StrOptions(set(METRICS)), callable],
         "solver": [StrOptions({"pgd", "lp"})],
+        "reg": [Interval(Real, 0, None, closed="left")],
         "learning_rate": [
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
@@ -232,6 +251,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         "classifier": [HasMethods(["fit", "predict_proba"]), None],
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
+        "device": [str, torch.device, None],
         "random_state": ["random_state"],
     }
 
@@ -240,6 +260,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         *,
         metric: Metric = "euclidean",
         solver: str = "pgd",
+        reg: float = 0.0,
         learning_rate: str | float = "auto",
         max_iter: int = 500,
         tol: float = 1e-4,
@@ -249,10 +270,12 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         classifier: Any = None,
         cv: Any = 5,
         n_jobs: int | None = None,
+        device: Any = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.metric = metric
         self.solver = solver
+        self.reg = reg
         self.learning_rate = learning_rate
         self.max_iter = max_iter
         self.tol = tol
@@ -262,6 +285,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         self.classifier = classifier
         self.cv = cv
         self.n_jobs = n_jobs
+        self.device = device
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -324,6 +348,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
 
     def _fit_measures(self, sources: list[Measure], target: Measure) -> None:
         random_state = check_random_state(self.random_state)
+        self._check_combination()
         self.outlier_cost_ = self._resolve_outlier_cost(sources, random_state)
         fewer = [self._quantize(source, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
@@ -341,14 +366,21 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         if not found.converged:
             _warn_not_converged([found], self.max_iter, self.tol)
 
+    def _check_combination(self) -> None:
+        for name in ("outlier_cost", "reg"):
+            if getattr(self, name) and self.solver != "pgd":
+                raise ValueError(
+                    f'{name}={getattr(self, name)!r} needs solver="pgd"; '
+                    f"got solver={self.solver!r}."
+                )
+        if self.outlier_cost is not None and self.reg > 0:
+            raise ValueError(
+                f"outlier_cost={self.outlier_cost!r} needs reg=0; got reg={self.reg}."
+            )
+
     def _resolve_outlier_cost(
         self, sources: list[Measure], random_state: np.random.RandomState
     ) -> float | None:
-        if self.outlier_cost is not None and self.solver != "pgd":
-            raise ValueError(
-                f'outlier_cost={self.outlier_cost!r} needs solver="pgd"; '
-                f"got solver={self.solver!r}."
-            )
         if self.outlier_cost == "auto":
             return calibrate_outlier_cost(sources, self.metric, random_state)
         return None if self.outlier_cost is None else float(self.outlier_cost)
@@ -373,7 +405,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             learning_rate=self.learning_rate,
             max_iter=self.max_iter,
             tol=self.tol,
+            reg=self.reg,
             outlier_cost=self.outlier_cost_,
+            device=check_device(self.device),
         )
 
     def _set_solution(self, found: Unmixing) -> None:
@@ -386,6 +420,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         self.converged_ = found.converged
         self.source_potentials_ = found.alpha[: len(self.source_points_)]
         self.target_potentials_ = found.beta
+        self.temperature_ = found.temperature
+        if found.plan_alpha is not None:
+            self.plan_potentials_ = found.plan_alpha
 
     def _explained(self, weights: Array) -> tuple[Array, float]:
         """Split off the source of outliers, if there is one."""
@@ -404,7 +441,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         """Share each row among the sources.
 
         A row goes to the source from which the fitted potentials transport it most
-        cheaply; sources that tie share it in proportion to their mass there.
+        cheaply; sources that tie share it in proportion to their mass there. With
+        `reg` the minimum is soft, as in the entropic plan.
         A source of weight zero gets nothing.
 
         Parameters
@@ -419,12 +457,18 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         masses = sparse.csr_array(self.source_masses_ * self.weights_)
+        points = self._represent(rows)
+        if self.temperature_ > 0:
+            return assign_entropic(
+                points,
+                self.source_points_,
+                masses,
+                self.plan_potentials_,
+                self.metric,
+                self.temperature_,
+            )
         return assign(
-            self._represent(rows),
-            self.source_points_,
-            masses,
-            self.source_potentials_,
-            self.metric,
+            points, self.source_points_, masses, self.source_potentials_, self.metric
         )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -561,10 +605,12 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or `groups` or `sample_weight` come
-            without `X`.
+            If a parameter is out of range, `groups` or `sample_weight` come without
+            `X`, or the loss is entropic.
         """
         check_is_fitted(self)
+        if self.reg > 0:
+            raise ValueError(f"bootstrap needs reg=0; got reg={self.reg}.")
         if X is not None:
             targets = self._read_targets(X, sample_weight, groups)
         elif sample_weight is None and groups is None:

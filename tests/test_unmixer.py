@@ -399,6 +399,45 @@ def test_classifier_measures_between_probabilities():
     assert not np.isin(fitted[:, 0], unmixer.source_points_[:, 0]).any()
 
 
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_entropic_loss(problem, device):
+    X, y, proportions = problem
+    unmixer = WassersteinUnmixer(reg=0.05, device=device).fit(X, y)
+    assert_allclose(unmixer.weights_, proportions, atol=0.06)
+    assert unmixer.converged_
+    assert 0 <= unmixer.dual_gap_ <= 1e-4 * unmixer.loss_
+    shares = unmixer.transform(X[y == -1])
+    # The entropic plan has the weights as its marginal.
+    assert_allclose(shares.mean(axis=0), unmixer.weights_, atol=1e-4)
+    scaled = WassersteinUnmixer(reg=0.05).fit(1e3 * X, y)
+    assert_allclose(scaled.weights_, unmixer.weights_, atol=1e-6)
+    assert_allclose(scaled.loss_, 1e3 * unmixer.loss_, rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=15)
+@given(reweighted_sources())
+def test_entropic_loss_recovers_reweighted_sources(case):
+    unmixer = WassersteinUnmixer(reg=0.1).fit(*case.rows)
+    assert_allclose(unmixer.weights_, case.weights, atol=1e-4)
+    assert_allclose(unmixer.loss_, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"solver": "lp"}, 'needs solver="pgd"'),
+        ({"outlier_cost": 1.0}, "needs reg=0"),
+        ({"device": "a toaster"}, "device must be one"),
+    ],
+)
+def test_what_an_entropic_loss_needs(problem, parameters, message):
+    X, y, _ = problem
+    with pytest.raises(ValueError, match=message):
+        WassersteinUnmixer(reg=0.1, **parameters).fit(X, y)
+    with pytest.raises(ValueError, match="bootstrap needs reg=0"):
+        WassersteinUnmixer(reg=0.1).fit(X, y).bootstrap()
+
+
 def test_bootstrap_is_scipys_kind_of_result(problem):
     X, y, _ = problem
     unmixer = WassersteinUnmixer().fit(X, y)

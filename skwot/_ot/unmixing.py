@@ -106,6 +106,10 @@ class Unmixing(NamedTuple):
     curve : ndarray of shape (n_solves,)
         Value of each exact solve.
     converged : bool
+    plan_alpha : ndarray of shape (n,), default=None
+        Source potential of the entropic plan at `weights`, if there is one.
+    temperature : float, default=0.0
+        Of the entropic plan.
     """
 
     weights: Array
@@ -115,6 +119,8 @@ class Unmixing(NamedTuple):
     beta: Array
     curve: Array
     converged: bool
+    plan_alpha: Array | None = None
+    temperature: float = 0.0
 
     @property
     def relative_gap(self) -> float:
@@ -124,7 +130,9 @@ class Unmixing(NamedTuple):
 
     def in_units(self, unit: float) -> "Unmixing":
         """Multiply everything that is a cost."""
-        costs = ("value", "lower_bound", "alpha", "beta", "curve")
+        costs = ["value", "lower_bound", "alpha", "beta", "curve", "temperature"]
+        if self.plan_alpha is not None:
+            costs.append("plan_alpha")
         return self._replace(**{name: unit * getattr(self, name) for name in costs})
 
 

@@ -1,7 +1,10 @@
 """Solvers of the unmixing problem, one a file."""
 
+import torch
+
 from skwot._ot import line
 from skwot._ot.dense import DenseObjective
+from skwot._ot.entropic import EntropicObjective
 from skwot._ot.line import LineObjective
 from skwot._ot.measures import Measure, SourceMeasures
 from skwot._ot.solvers.bundle import solve_bundle
@@ -22,7 +25,9 @@ def solve_unmixing(
     learning_rate: str | float = "auto",
     max_iter: int,
     tol: float,
+    reg: float = 0.0,
     outlier_cost: float | None = None,
+    device: torch.device | None = None,
 ) -> Unmixing:
     """Solve one problem, with all costs in the units of the ground cost.
 
@@ -36,8 +41,13 @@ def solve_unmixing(
         Of "pgd".
     max_iter : int
     tol : float
+    reg : float, default=0.0
+        Of "pgd". Positive: the Sinkhorn divergence at this fraction of the mean cost.
     outlier_cost : float, default=None
-        Of "pgd". The last source is then what no other explains more cheaply.
+        Of "pgd" without `reg`. The last source is then what no other explains more
+        cheaply.
+    device : torch.device, default=None
+        Of `reg`.
 
     Returns
     -------
@@ -45,15 +55,28 @@ def solve_unmixing(
     """
     if solver == "lp":
         return _solve_exactly(sources, target, metric, max_iter=max_iter, tol=tol)
+    if reg > 0:
+        entropic = EntropicObjective(sources, target, metric, reg, device)
+        found = _descend(entropic, None, learning_rate, max_iter, tol)
+        return found._replace(
+            plan_alpha=entropic.transport_potential(found.weights), temperature=reg
+        ).in_units(entropic.unit)
     objective, coarse = _objective(sources, target, metric, outlier_cost)
-    if learning_rate == "auto":
-        found = solve_bundle(objective, max_iter=max_iter, tol=tol, coarse=coarse)
-    else:
-        rate = float(learning_rate)
-        found = solve_gradient(
-            objective, learning_rate=rate, max_iter=max_iter, tol=tol
-        )
+    found = _descend(objective, coarse, learning_rate, max_iter, tol)
     return found.in_units(objective.unit)
+
+
+def _descend(
+    objective: Objective,
+    coarse: Objective | None,
+    learning_rate: str | float,
+    max_iter: int,
+    tol: float,
+) -> Unmixing:
+    if learning_rate == "auto":
+        return solve_bundle(objective, max_iter=max_iter, tol=tol, coarse=coarse)
+    rate = float(learning_rate)
+    return solve_gradient(objective, learning_rate=rate, max_iter=max_iter, tol=tol)
 
 
 def _solve_exactly(
