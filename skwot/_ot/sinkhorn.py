@@ -25,7 +25,7 @@ Tensor = torch.Tensor
 MARGINAL_ERROR = 1e-13
 # What Newton's method cannot lower, once it is below this, is rounding.
 _ROUNDING_ERROR = 100 * MARGINAL_ERROR
-_MAX_ITER = 1000
+_MAX_ITER = 500
 _WARM_ITER = 30  # a start that needs more is worse than none
 _SCALING = 4.0  # fall of the temperature from one stage of a cold start to the next
 _RIDGE = 1e-13  # keeps the Newton system definite where the plan falls into blocks
@@ -172,28 +172,35 @@ def _maximise_semi_dual(
         if now.error <= tol:
             break
         step = _newton_step(a, b, now, eps)
+        reach = float(step.max() - step.min()) / eps
         trial = _semi_dual(a, b, cost, eps, now.g + step)
-        if not trial.error < now.error / 2:
+        # A long step can lower the error by giving up atoms that are far away.
+        if not (reach <= 1 and trial.error < now.error / 2):
             if now.error <= _ROUNDING_ERROR:
-                break  # what is left is rounding
-            trial = _careful_step(a, b, cost, eps, now, step)
+                break
+            trial = _careful_step(a, b, cost, eps, now, step, reach)
         now = trial
     return now
 
 
 def _careful_step(
-    a: Tensor, b: Tensor, cost: Tensor, eps: float, now: _SemiDual, step: Tensor
+    a: Tensor,
+    b: Tensor,
+    cost: Tensor,
+    eps: float,
+    now: _SemiDual,
+    step: Tensor,
+    reach: float,
 ) -> _SemiDual:
-    """Newton's step shortened to where its quadratic model holds, or Sinkhorn's."""
-    fraction = min(0.5, _RADIUS * eps / float(step.max() - step.min()))
-    if fraction > 0:  # false if the step is not a number
-        trial = _semi_dual(a, b, cost, eps, now.g + fraction * step)
-        rise = fraction * float((b - now.marginal) @ step)
-        if trial.value >= now.value + rise / 4:
-            return trial
-    return _semi_dual(
-        a, b, cost, eps, now.g + eps * (b / now.marginal.clamp_min(_TINY)).log()
-    )
+    """Newton's step, whole or to where its model holds, if it rises; or Sinkhorn's."""
+    slope = float((b - now.marginal) @ step)
+    for fraction in (1.0, min(0.5, _RADIUS / reach)):
+        if fraction > 0:  # false if the step is not a number
+            trial = _semi_dual(a, b, cost, eps, now.g + fraction * step)
+            if trial.value >= now.value + fraction * slope / 4:
+                return trial
+    scaling = (b / now.marginal.clamp_min(_TINY)).log()
+    return _semi_dual(a, b, cost, eps, now.g + eps * scaling)
 
 
 def _newton_step(a: Tensor, b: Tensor, now: _SemiDual, eps: float) -> Tensor:

@@ -170,3 +170,15 @@ def test_gradient_of_points():
         )
 
     assert torch.autograd.gradcheck(divergence, clouds)
+
+
+@pytest.mark.parametrize("eps", [0.1, 0.02])
+@pytest.mark.parametrize("seed", range(4))
+def test_far_atoms_are_not_given_up(seed, eps):
+    # A whole Newton step drives the marginal of an outlier to zero, which lowers the
+    # error of all others together, and no later step brings it back.
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_t(1.5, size=(80, 5)), rng.standard_t(1.5, size=(40, 5))
+    a, b = (torch.full((n,), 1 / n, dtype=torch.float64) for n in (80, 40))
+    cost = torch.from_numpy(cdist(x, y))
+    assert entropic_transport(a, b, cost, eps * float(cost.mean())).error <= 1e-11
