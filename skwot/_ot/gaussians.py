@@ -44,6 +44,12 @@ def empty_like(matrices: Any, size: int) -> Any:
     )
 
 
+def inner_products(matrices: Any, others: Any) -> Any:
+    """Frobenius inner product of each pair of two stacks of matrices."""
+    linalg, size = namespace(matrices).linalg, len(matrices)
+    return linalg.vecdot(matrices.reshape(size, -1), others.reshape(size, -1))
+
+
 def spectral_roots(covariances: Any) -> Any:
     """Square roots of the eigenvalues, ascending.
 
@@ -96,7 +102,7 @@ def bures_lower_bounds(spectra: Any, target_spectra: Any) -> Any:
 
 
 def pair_eigensystems(covariances: Any, target_roots: Any) -> tuple[Any, Any]:
-    """Eigenvalues and eigenvectors of R C R, the only costly part of a pair.
+    """Eigenvalues and eigenvectors of (R C R)^(1/2), the only costly part of a pair.
 
     Parameters
     ----------
@@ -106,18 +112,17 @@ def pair_eigensystems(covariances: Any, target_roots: Any) -> tuple[Any, Any]:
     Returns
     -------
     values : array of shape (n, d)
-        Ascending; those within rounding of zero are zero.
+        Ascending, with the fidelity of the pair as sum. Those whose squares are
+        within rounding of zero are zero.
     vectors : array of shape (n, d, d)
     """
     xp = namespace(covariances)
-    values, vectors = xp.linalg.eigh(target_roots @ covariances @ target_roots)
-    rounding = values.shape[-1] * _EPS * values[..., -1:]
-    return xp.where(values > rounding, values, 0.0), vectors
+    squares, vectors = xp.linalg.eigh(target_roots @ covariances @ target_roots)
+    rounding = squares.shape[-1] * _EPS * squares[..., -1:]
+    return xp.sqrt(xp.where(squares > rounding, squares, 0.0)), vectors
 
 
-def squared_bures(
-    covariances: Any, maps: Any, traces: Any, eigenvalues: Any, fidelities: Any
-) -> Any:
+def squared_bures(covariances: Any, maps: Any, traces: Any, eigenvalues: Any) -> Any:
     """Squared Bures distance of each pair.
 
     ``tr C + tr D - 2 tr (R C R)^(1/2)`` (Peyré & Cuturi, 2019, remark 2.31). This
@@ -131,15 +136,13 @@ def squared_bures(
     traces : array of shape (n,)
         ``tr C + tr D``.
     eigenvalues : array of shape (n, d)
-        Of R C R, see :func:`pair_eigensystems`.
-    fidelities : array of shape (n,)
-        ``tr (R C R)^(1/2)``.
+        See :func:`pair_eigensystems`.
 
     Returns
     -------
     array of shape (n,)
     """
-    squares = namespace(traces).clip(traces - 2 * fidelities, 0, None)
+    squares = (traces - 2 * eigenvalues.sum(-1)).clip(0)
     # The map of a singular pair leaves out what it cannot reach.
     close = (squares < _CLOSE * traces) & (eigenvalues[:, 0] > 0)
     if close.any():
@@ -150,7 +153,7 @@ def squared_bures(
 def _displacement(covariances: Any, maps: Any) -> Any:
     """``tr (I - T) C (I - T)``, what the maps move by: small without cancelling."""
     strains = eye_like(maps) - maps
-    return ((strains @ covariances) * strains).sum(-1).sum(-1).clip(0, None)
+    return inner_products(strains @ covariances, strains).clip(0)
 
 
 def transport_maps(target_roots: Any, eigenvalues: Any, eigenvectors: Any) -> Any:
@@ -162,17 +165,16 @@ def transport_maps(target_roots: Any, eigenvalues: Any, eigenvectors: Any) -> An
     ----------
     target_roots : array of shape (n, d, d)
     eigenvalues, eigenvectors : array of shape (n, d), array of shape (n, d, d)
-        Of R C R, see :func:`pair_eigensystems`.
+        See :func:`pair_eigensystems`.
 
     Returns
     -------
     array of shape (n, d, d)
     """
-    xp = namespace(eigenvalues)
-    zero = eigenvalues == 0
-    inverse_roots = xp.where(zero, 0.0, 1 / xp.sqrt(xp.where(zero, 1.0, eigenvalues)))
+    positive = eigenvalues > 0
+    inverse = positive / namespace(eigenvalues).where(positive, eigenvalues, 1.0)
     factors = target_roots @ eigenvectors
-    return (factors * inverse_roots[..., None, :]) @ factors.mT
+    return (factors * inverse[..., None, :]) @ factors.mT
 
 
 def geodesic(covariances: Any, targets: Any, maps: Any, t: float) -> Any:

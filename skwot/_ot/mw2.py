@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .gaussians import to_numpy
@@ -76,29 +75,20 @@ def differentiate_mw2(solved: Transport, means: Any, costs: PairCosts) -> Gradie
     plan, target = solved.plan, costs.target
     rows, columns = np.nonzero(plan > MASS_ROUNDING)
     maps = costs.maps(rows, columns)
-    scalars = (-1, *(1 for _ in maps.shape[1:]))
-    carried = _as_like(plan[rows, columns], means).reshape(scalars) * maps
+    shares = np.zeros((len(plan), len(rows)))
+    shares[rows, np.arange(len(rows))] = plan[rows, columns]
+    carried = _as_like(shares, means) @ maps.reshape(len(rows), -1)
     mass = _as_like(plan.sum(axis=1), means)
+    kept = mass.reshape(-1, *(1 for _ in maps.shape[1:])) * costs.identity
     return Gradient(
         solved.alpha - solved.alpha.mean(),
         2 * (mass[:, None] * means - _as_like(plan, means) @ target.means),
-        mass.reshape(scalars) * costs.identity - _sum_rows(carried, rows, len(means)),
+        kept - carried.reshape(-1, *maps.shape[1:]),
     )
 
 
 def _as_like(array: Array, like: Any) -> Any:
     return array if isinstance(like, np.ndarray) else like.new_tensor(array)
-
-
-def _sum_rows(values: Any, rows: NDArray[np.intp], size: int) -> Any:
-    """Sum the entries that belong to each row; rows ascend."""
-    if isinstance(values, torch.Tensor):
-        index = torch.as_tensor(rows, device=values.device)
-        return values.new_zeros(size, *values.shape[1:]).index_add_(0, index, values)
-    total = np.zeros((size, *values.shape[1:]))
-    starts = np.append(0, np.flatnonzero(rows[1:] != rows[:-1]) + 1)
-    total[rows[starts]] = np.add.reduceat(values, starts)
-    return total
 
 
 class _MW2Function(torch.autograd.Function):
@@ -117,7 +107,7 @@ class _MW2Function(torch.autograd.Function):
             means, covariances = to_numpy(means), to_numpy(covariances)
         solved = solve_mw2(masses, means, covariances, costs)
         gradient = differentiate_mw2(solved, means, costs)
-        ctx.save_for_backward(*(torch.as_tensor(x) for x in gradient))
+        ctx.gradient = gradient
         plan = torch.from_numpy(solved.plan)
         ctx.mark_non_differentiable(plan)
         return weights.new_tensor(solved.value), plan
@@ -126,7 +116,8 @@ class _MW2Function(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         if grads[0] is None:
             return None, None, None, None
-        return *(grads[0] * x.to(grads[0]) for x in ctx.saved_tensors), None
+        scale = grads[0]
+        return *(scale * torch.as_tensor(x).to(scale) for x in ctx.gradient), None
 
 
 def mw2(

@@ -5,6 +5,7 @@ eigendecomposition. All others are excluded by lower bounds: a plan that is opti
 for costs which are exact on its support, and too low elsewhere, is optimal.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,12 +13,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ot.lp.emd_wrap import emd_c
 from scipy.spatial.distance import cdist
 
 from .gaussians import (
     bures_lower_bounds,
     empty_like,
     eye_like,
+    inner_products,
     namespace,
     pair_eigensystems,
     spectral_roots,
@@ -26,7 +29,10 @@ from .gaussians import (
     transport_maps,
 )
 from .mixtures import MASS_ROUNDING, Array, Target
-from .transport import Transport, solve_transport
+from .transport import Transport, c_transform, solve_transport
+
+_OPTIMAL = 1  # status of POT's network simplex
+_MAX_PIVOTS = 10**12  # the network simplex ends by itself
 
 # Components that coincide leave the plan to choose freely between them, which rounding
 # would do. Costs of order one are changed by this much to prefer one plan.
@@ -36,15 +42,15 @@ _GOLDEN = (5**0.5 - 1) / 2
 _FEW_PAIRS = 16
 # and up to this many, the maps of all are worth knowing from the start.
 _FEW_MAPS = 128
-# Pairs with a reduced cost below this part of the mean cost are likely to be the next
-# ones that a plan uses, and are made exact with those that it does.
-_LIKELY = 1e-3
+# Pairs with a reduced cost below this, of costs of order one, are likely to be the
+# next ones that a plan uses, and are made exact with those that it does.
+_LIKELY = 0.02
 # Matrices are handled in batches of this many numbers, 8 MB,
 _BATCH_NUMBERS = 2**20
 # and maps are forgotten beyond this many, 64 MB.
 _MEMORY_NUMBERS = 2**23
 # Maps with a wider spectrum than this are too inexact to bound other distances,
-_NARROW = 1e-8
+_NARROW = 1e-4
 # and those of the others hold up to this part of the traces.
 _BOUND_ROUNDING = 1e-12
 
@@ -52,8 +58,8 @@ _BOUND_ROUNDING = 1e-12
 class PairCosts(ABC):
     """Costs between the components of a mixture that moves and a fixed target.
 
-    Evaluations at nearby mixtures share what they find: the support of the plan
-    and the potentials are the next one's first guess. No result depends on it.
+    Evaluations at nearby mixtures share what they find: the potentials are the
+    next one's first guess. No result depends on it.
 
     Parameters
     ----------
@@ -78,7 +84,6 @@ class PairCosts(ABC):
         covariances = target.covariances
         diagonal = covariances.ndim == 2
         self.identity = 1.0 if diagonal else eye_like(covariances)
-        self._support: NDArray[np.bool_] | None = None
         self._beta: Array | None = None
 
     @abstractmethod
@@ -101,16 +106,18 @@ class PairCosts(ABC):
 
     def solve(self, weights: Array) -> Transport:
         """Optimal plan: solve with bounds, refine its support, until all is exact."""
-        if self._support is not None and self._support.shape == self.values.shape:
-            self.refine(self._support)
+        masses = np.asarray(weights / weights.sum(), dtype=np.float64)
         while True:
-            solved = self._solve_scaled(weights)
-            support = solved.plan > MASS_ROUNDING
-            if self.exact[support].all():
-                self._support = support
-                return solved
-            reduced = self.values - solved.alpha[:, None] - solved.beta
-            self.refine(support | (reduced < _LIKELY * self.values.mean()))
+            # Costs of order one, by a power of two: so scaling rounds nothing.
+            scale = 2.0 ** math.frexp(self.values.sum() / self.values.size)[1]
+            cost = self.values / scale + _tie_breaker(self.values.shape)
+            plan, alpha, beta = self._solve_scaled(masses, cost, scale)
+            support = plan > MASS_ROUNDING
+            if not (support > self.exact).any():
+                value = float(np.vdot(plan, self.values))
+                return Transport(value, plan, alpha * scale, beta * scale)
+            reduced = cost - alpha[:, None] - beta
+            self.refine(support | (reduced < _LIKELY))
 
     def find_nearest(self, relative: float, absolute: float) -> NDArray[np.bool_]:
         """Pairs of each target component with those nearest to it, all exact.
@@ -129,26 +136,32 @@ class PairCosts(ABC):
             if not self.refine(pairs):
                 return pairs
 
-    def _solve_scaled(self, a: Array) -> Transport:
-        """Solve with costs of order one, whatever their unit, and massless columns."""
-        cost, b = self.values, self.target.weights
-        # A power of two, so that scaling rounds nothing.
-        scale = 2.0 ** np.frexp(cost.mean())[1]
-        scaled = cost / scale + _tie_breaker(cost.shape)
-        start = None if self._beta is None else self._beta / scale
-        a = a / a.sum()
-        if b.all():
-            plan, alpha, beta = solve_transport(a, b, scaled, start)[1:]
-        else:
-            columns = b > 0
-            start = None if start is None else start[columns]
-            active = np.ascontiguousarray(scaled[:, columns])
-            part, alpha, _ = solve_transport(a, b[columns], active, start)[1:]
-            plan = np.zeros_like(cost)
-            plan[:, columns] = part
-            beta = (scaled - alpha[:, None]).min(axis=0)
+    def _solve_scaled(
+        self, masses: Array, cost: Array, scale: float
+    ) -> tuple[Array, Array, Array]:
+        """Plan and potentials for costs that were divided by a scale."""
+        others = self.target.weights
+        beta = None if self._beta is None else self._beta / scale
+        solved = None
+        if masses.all() and others.all():
+            solved = _solve_positive(masses, others, cost, beta)
+        plan, alpha, beta = solved or solve_transport(masses, others, cost, beta)[1:]
         self._beta = beta * scale
-        return Transport(float(np.vdot(plan, cost)), plan, alpha * scale, self._beta)
+        return plan, alpha, beta
+
+
+def _solve_positive(
+    a: Array, b: Array, cost: Array, start: Array | None
+) -> tuple[Array, Array, Array] | None:
+    """Plan and potentials by POT's compiled network simplex, None if it needs help.
+
+    Around small problems, the checks of :func:`ot.emd` take most of the time.
+    """
+    initial = (None, None) if start is None else (c_transform(cost, start), start)
+    plan, _, alpha, beta, status = emd_c(a, b, cost, _MAX_PIVOTS, 1, *initial)
+    # Masses that it leaves out are missing in a row and in a column.
+    whole = status == _OPTIMAL and abs(1 - plan.sum()) <= MASS_ROUNDING
+    return (plan, alpha, beta) if whole else None
 
 
 class DiagonalCosts(PairCosts):
@@ -210,7 +223,7 @@ class FullCosts(PairCosts):
 
     def refine(self, pairs: NDArray[np.bool_]) -> bool:
         """See :meth:`PairCosts.refine`."""
-        rows, columns = np.nonzero(pairs & ~self.exact)
+        rows, columns = np.nonzero(pairs > self.exact)
         if not len(rows):
             return False
         self._reserve(rows, columns)
@@ -229,11 +242,9 @@ class FullCosts(PairCosts):
         values, vectors = pair_eigensystems(covariances, roots)
         maps = transport_maps(roots, values, vectors)
         traces = self._traces[rows] + self.target.traces[columns]
-        fidelities = namespace(values).sqrt(values).sum(-1)
-        bures = squared_bures(covariances, maps, traces, values, fidelities)
+        bures = squared_bures(covariances, maps, traces, values)
         self._maps[slots] = maps
-        narrow = to_numpy(values[:, 0] > _NARROW * values[:, -1])
-        self._fidelities[slots] = np.where(narrow, to_numpy(fidelities), np.inf)
+        self._fidelities[slots] = _bounding_fidelities(to_numpy(values))
         self.values[rows, columns] = self._distances[rows, columns] + to_numpy(bures)
 
     def _bound(self) -> None:
@@ -249,13 +260,13 @@ class FullCosts(PairCosts):
         if not used:
             return
         rows, columns = self._rows[:used], self._columns[:used]
-        products = np.empty(used)
-        for batch in self._batches(used):
-            pairs = self._maps[batch] * self._covariances[rows[batch]]
-            products[batch] = to_numpy(pairs.sum(-1).sum(-1))
         traces = to_numpy(self._traces)[rows] + to_numpy(target.traces)[columns]
-        bounds = traces * (1 - _BOUND_ROUNDING) - self._fidelities[:used] - products
+        bounds = traces * (1 - _BOUND_ROUNDING) - self._fidelities[:used]
         bounds += self._distances[rows, columns]
+        for batch in self._batches(used):
+            bounds[batch] -= to_numpy(
+                inner_products(self._maps[batch], self._covariances[rows[batch]])
+            )
         self.values[rows, columns] = np.maximum(self.values[rows, columns], bounds)
 
     def _forget(self, shape: tuple[int, ...]) -> None:
@@ -284,6 +295,12 @@ class FullCosts(PairCosts):
     def _batches(self, size: int) -> Iterator[slice]:
         step = max(1, _BATCH_NUMBERS // self.target.means.shape[1] ** 2)
         return (slice(i, min(i + step, size)) for i in range(0, size, step))
+
+
+def _bounding_fidelities(eigenvalues: Array) -> Array:
+    """Fidelities of pairs, infinite where the map cannot bound other distances."""
+    narrow = eigenvalues[:, 0] > _NARROW * eigenvalues[:, -1]
+    return np.where(narrow, eigenvalues.sum(axis=1), np.inf)
 
 
 @lru_cache(maxsize=8)
