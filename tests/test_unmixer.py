@@ -1,5 +1,6 @@
 import pickle
 
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -275,6 +276,24 @@ def test_groups_equal_a_loop(problem, n_jobs):
         rows = groups == group
         alone = unmixer.unmix(target[rows], sample_weight=masses[rows])
         assert_array_equal(row, alone)
+
+
+def test_groups_on_a_dask_cluster():
+    distributed = pytest.importorskip("distributed")
+    X, y, _ = make_unmixing(n_source_samples=30, random_state=0)
+    target = X[y == -1]
+    groups = np.arange(len(target)) % 100
+    unmixer = WassersteinUnmixer(n_jobs=2).fit(X, y)
+    alone = [unmixer.unmix(target[groups == group]) for group in range(100)]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        together = unmixer.unmix(target, groups=groups)
+    assert_array_equal(together, alone)
 
 
 def test_unmix_of_the_fitted_target_is_the_fit(problem):
