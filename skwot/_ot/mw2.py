@@ -81,7 +81,7 @@ def differentiate_mw2(solved: Transport, means: Any, costs: PairCosts) -> Gradie
     mass = _as_like(plan.sum(axis=1), means)
     kept = mass.reshape(-1, *(1 for _ in maps.shape[1:])) * costs.identity
     return Gradient(
-        solved.alpha - solved.alpha.mean(),
+        solved.alpha - solved.alpha.sum() / len(plan),
         2 * (mass[:, None] * means - _as_like(plan, means) @ target.means),
         kept - carried.reshape(-1, *maps.shape[1:]),
     )
@@ -110,14 +110,15 @@ class _MW2Function(torch.autograd.Function):
         ctx.gradient = gradient
         plan = torch.from_numpy(solved.plan)
         ctx.mark_non_differentiable(plan)
-        return weights.new_tensor(solved.value), plan
+        return weights.new_full((), solved.value), plan
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         if grads[0] is None:
             return None, None, None, None
-        scale = grads[0]
-        return *(scale * torch.as_tensor(x).to(scale) for x in ctx.gradient), None
+        # Scaled as arrays: PyTorch's overhead exceeds that of NumPy.
+        scale, device = grads[0].item(), grads[0].device
+        return *(torch.as_tensor(scale * x, device=device) for x in ctx.gradient), None
 
 
 def mw2(

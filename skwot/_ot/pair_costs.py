@@ -31,6 +31,8 @@ from .gaussians import (
 from .mixtures import MASS_ROUNDING, Array, Target
 from .transport import Transport, c_transform, solve_transport
 
+# Up to this many numbers, a start of the network simplex saves nothing.
+_FEW_COSTS = 128
 _OPTIMAL = 1  # status of POT's network simplex
 _MAX_PIVOTS = 10**12  # the network simplex ends by itself
 
@@ -58,8 +60,8 @@ _BOUND_ROUNDING = 1e-12
 class PairCosts(ABC):
     """Costs between the components of a mixture that moves and a fixed target.
 
-    Evaluations at nearby mixtures share what they find: the potentials are the
-    next one's first guess. No result depends on it.
+    Evaluations at nearby mixtures share what they find: the support of the plan
+    and the potentials are the next one's first guess. No result depends on it.
 
     Parameters
     ----------
@@ -84,6 +86,7 @@ class PairCosts(ABC):
         covariances = target.covariances
         diagonal = covariances.ndim == 2
         self.identity = 1.0 if diagonal else eye_like(covariances)
+        self._support: NDArray[np.bool_] = np.zeros((0, 0), dtype=bool)
         self._beta: Array | None = None
 
     @abstractmethod
@@ -107,17 +110,19 @@ class PairCosts(ABC):
     def solve(self, weights: Array) -> Transport:
         """Optimal plan: solve with bounds, refine its support, until all is exact."""
         masses = np.asarray(weights / weights.sum(), dtype=np.float64)
+        if self._support.shape == self.values.shape:
+            self.refine(self._support)
         while True:
             # Costs of order one, by a power of two: so scaling rounds nothing.
             scale = 2.0 ** math.frexp(self.values.sum() / self.values.size)[1]
             cost = self.values / scale + _tie_breaker(self.values.shape)
             plan, alpha, beta = self._solve_scaled(masses, cost, scale)
-            support = plan > MASS_ROUNDING
-            if not (support > self.exact).any():
+            self._support = plan > MASS_ROUNDING
+            if not (self._support > self.exact).any():
                 value = float(np.vdot(plan, self.values))
                 return Transport(value, plan, alpha * scale, beta * scale)
             reduced = cost - alpha[:, None] - beta
-            self.refine(support | (reduced < _LIKELY))
+            self.refine(self._support | (reduced < _LIKELY))
 
     def find_nearest(self, relative: float, absolute: float) -> NDArray[np.bool_]:
         """Pairs of each target component with those nearest to it, all exact.
@@ -157,7 +162,9 @@ def _solve_positive(
 
     Around small problems, the checks of :func:`ot.emd` take most of the time.
     """
-    initial = (None, None) if start is None else (c_transform(cost, start), start)
+    initial: tuple[Array | None, Array | None] = None, None
+    if start is not None and cost.size > _FEW_COSTS:
+        initial = c_transform(cost, start), start
     plan, _, alpha, beta, status = emd_c(a, b, cost, _MAX_PIVOTS, 1, *initial)
     # Masses that it leaves out are missing in a row and in a column.
     whole = status == _OPTIMAL and abs(1 - plan.sum()) <= MASS_ROUNDING
