@@ -6,7 +6,13 @@ import numpy as np
 import torch
 
 from .covariance_types import compact, constrain, expand
-from .gaussians import namespace, raise_spectrum, to_numpy
+from .gaussians import (
+    are_positive_definite,
+    eye_like,
+    namespace,
+    raise_spectrum,
+    to_numpy,
+)
 from .mixtures import MASS_ROUNDING, Array, Mixture, prepare_target, to_device
 from .mw2 import Gradient, differentiate_mw2, mw2, solve_mw2
 from .pair_costs import PairCosts, pair_costs
@@ -263,7 +269,10 @@ def _stay_in_cone(covariances: Any, strain: Any) -> Any:
     least = _RETAINED * _least_eigenvalue(covariances)
     scalars = (-1, *(1 for _ in strain.shape[1:]))
     for _ in range(2):
-        low = _least_eigenvalue(_step_linear(covariances, strain)) < least
+        stepped = _step_linear(covariances, strain)
+        if _are_above(stepped, least):
+            break
+        low = _least_eigenvalue(stepped) < least
         strain = strain * namespace(strain).where(low, 0.5, 1.0).reshape(scalars)
     return strain
 
@@ -273,6 +282,14 @@ def _least_eigenvalue(covariances: Any) -> Any:
     if covariances.ndim == 2:
         return xp.amin(covariances, 1)
     return xp.linalg.eigvalsh(covariances)[:, 0]
+
+
+def _are_above(covariances: Any, floors: Any) -> bool:
+    if covariances.ndim == 2:
+        return bool((covariances > floors[:, None]).all())
+    return are_positive_definite(
+        covariances - floors[:, None, None] * eye_like(covariances)
+    )
 
 
 def _as_column(array: Array, like: Any) -> Any:

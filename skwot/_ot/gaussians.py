@@ -197,6 +197,17 @@ def geodesic(covariances: Any, targets: Any, maps: Any, t: float) -> Any:
     return (1 - t) ** 2 * covariances + mixed + t**2 * targets
 
 
+def are_positive_definite(matrices: Any) -> bool:
+    """Whether a stack of symmetric matrices is, by a fraction of an eigh's time."""
+    if not isinstance(matrices, np.ndarray):
+        return not bool(torch.linalg.cholesky_ex(matrices).info.any())
+    try:
+        np.linalg.cholesky(matrices)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
 def raise_spectrum(covariances: Any, floor: float) -> Any:
     """Project onto the symmetric matrices with eigenvalues of at least `floor`.
 
@@ -213,9 +224,9 @@ def raise_spectrum(covariances: Any, floor: float) -> Any:
     xp = namespace(covariances)
     if covariances.ndim == 2:
         return xp.clip(covariances, floor, None)
+    if are_positive_definite(covariances - floor * eye_like(covariances)):
+        return covariances
     values, vectors = xp.linalg.eigh(covariances)
     low = values[..., 0] < floor
-    if not low.any():
-        return covariances
     raised = (vectors * xp.clip(values, floor, None)[..., None, :]) @ vectors.mT
     return xp.where(low[..., None, None], (raised + raised.mT) / 2, covariances)

@@ -1,8 +1,10 @@
 import numpy as np
 import ot
 import pytest
+import torch
 
 from skwot._ot.gaussians import (
+    are_positive_definite,
     bures_lower_bounds,
     geodesic,
     matrix_roots,
@@ -86,6 +88,14 @@ def test_raise_spectrum_is_the_nearest_matrix_above_the_floor(pairs):
     expected = ot.utils.proj_SDP(a, vmin=0.05)
     np.testing.assert_allclose(raised, expected, atol=1e-13)
     assert raise_spectrum(pairs[0], 1e-3) is pairs[0]
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_one_matrix_of_a_stack_decides_about_definiteness(pairs, kind):
+    a = pairs[0].copy()
+    least = np.linalg.eigvalsh(a).min()
+    assert are_positive_definite(kind(a - 0.99 * least * np.eye(4)))
+    assert not are_positive_definite(kind(a - 1.01 * least * np.eye(4)))
 
 
 @pytest.mark.parametrize("step", [1e-2, 1e-5, 1e-10])
