@@ -1,5 +1,7 @@
 """Which source a point comes from, according to the potentials."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -43,15 +45,7 @@ def assign(
     ndarray of shape (n_points, K)
         Rows sum to one.
     """
-    used = np.flatnonzero(masses.sum(axis=1))
-    support, masses, potentials = support[used], masses[used], potentials[used]
-    rows = max(1, _BLOCK // len(support))
-    shares = np.empty((len(points), masses.shape[1]))
-    for start in range(0, len(points), rows):
-        cost = ground_cost(points[start : start + rows], support, metric)
-        near = _ties(cost, potentials).astype(np.float64)
-        shares[start : start + rows] = near @ masses
-    return shares / shares.sum(axis=1, keepdims=True)
+    return _shares(points, support, masses, potentials, metric, _ties)
 
 
 def assign_entropic(
@@ -88,21 +82,37 @@ def assign_entropic(
     ndarray of shape (n_points, K)
         Rows sum to one.
     """
+
+    def closeness(cost: Array, potentials: Array) -> Array:
+        logits = (potentials - cost) / eps
+        return np.exp(logits - logits.max(axis=1, keepdims=True))
+
+    return _shares(points, support, masses, potentials, metric, closeness)
+
+
+def _shares(
+    points: Array,
+    support: Array,
+    masses: sparse.csr_array,
+    potentials: Array,
+    metric: Metric,
+    closeness: Callable[[Array, Array], Array],
+) -> Array:
+    """Mass of each source among the atoms near each point, in blocks of points."""
     used = np.flatnonzero(masses.sum(axis=1))
     support, masses, potentials = support[used], masses[used], potentials[used]
     rows = max(1, _BLOCK // len(support))
     shares = np.empty((len(points), masses.shape[1]))
     for start in range(0, len(points), rows):
         cost = ground_cost(points[start : start + rows], support, metric)
-        logits = (potentials - cost) / eps
-        near = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares[start : start + rows] = near @ masses
+        shares[start : start + rows] = closeness(cost, potentials) @ masses
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def _ties(cost: Array, potentials: Array) -> NDArray[np.bool_]:
+def _ties(cost: Array, potentials: Array) -> Array:
     reduced = cost - potentials
     winner = reduced.argmin(axis=1)[:, None]
     # The two terms whose difference is the least reduced cost set its precision.
     scale = np.take_along_axis(cost, winner, axis=1) + np.ptp(potentials)
-    return reduced <= np.take_along_axis(reduced, winner, axis=1) + TIE * scale
+    least = np.take_along_axis(reduced, winner, axis=1)
+    return (reduced <= least + TIE * scale).astype(np.float64)
