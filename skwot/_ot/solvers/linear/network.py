@@ -29,7 +29,9 @@ _FLOW_TOL = 1e-8
 _ARCS_PER_POINT = 3.0
 _NOTHING = 1e-14  # mass that rounding may strand
 _TIGHT = 1e-9  # reduced cost of the arcs of an optimal plan
-_BOX = 5.0  # first temperatures by which potentials may leave the entropic ones
+# First temperatures by which potentials may leave the entropic ones. With a fourth of
+# that, problems in the plane were up to four times slower.
+_BOX = 20.0
 _GROWTH = 16.0
 _MAX_ROUNDS = 30
 SCANNED_ARCS = 60  # a row, at most, that join in one pass
