@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -652,9 +653,18 @@ def test_nothing_is_changed_outside(problem):
     masses = np.ones(len(X))
     copies = X.copy(), y.copy(), masses.copy()
     state = np.random.get_state()[1].copy()
+    surroundings = torch.get_num_threads(), torch.get_default_dtype()
+    torch_state, filters = torch.random.get_rng_state(), list(warnings.filters)
     unmixer = WassersteinUnmixer().fit(X, y, masses)
+    WassersteinUnmixer(solver="lp").fit(X, y, masses)
+    WassersteinUnmixer(reg=0.1).fit(X, y, masses)
+    drawing = WassersteinUnmixer(max_support=50, outlier_cost="auto", random_state=0)
+    drawing.fit(X, y, masses).bootstrap(n_resamples=2, random_state=0)
     unmixer.unmix(X, sample_weight=masses, groups=y)
     unmixer.transform(X)
     for array, copy in zip((X, y, masses), copies, strict=True):
         assert_array_equal(array, copy)
     assert_array_equal(np.random.get_state()[1], state)
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == surroundings
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+    assert list(warnings.filters) == filters
