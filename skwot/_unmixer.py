@@ -95,8 +95,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Largest number of exact transport problems, or linear programmes, to solve.
     tol : float, default=1e-4
         Stop when ``dual_gap_ <= tol * loss_``, or when the gap is below 1e-12 of
-        the mean ground cost, where rounding hides it. "lp" goes on to a gap of 1e-9
-        of the loss in any case, and warns if it does not reach `tol`.
+        the mean ground cost (1e-10 with `reg`), where rounding hides it. "lp" goes
+        on to a gap of 1e-9 of the loss in any case, and warns if it does not reach
+        `tol`.
     target_label : object, default=-1
         The label in `y` of the rows that form the target. If no row has it, all
         rows are the target.

@@ -68,7 +68,7 @@ class CuttingPlanes:
 
     def certified(self, tol: float) -> bool:
         """Whether the gap is within the relative tolerance, or within rounding."""
-        return self.gap <= max(tol * self.best.value, ROUNDING)
+        return self.gap <= max(tol * self.best.value, self._objective.rounding)
 
     def raise_lower_bound(self) -> Array | None:
         """Minimise the maximum of the planes over the simplex.

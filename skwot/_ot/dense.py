@@ -9,7 +9,7 @@ from scipy import sparse
 
 from skwot._ot.measures import Measure, SourceMeasures
 from skwot._ot.transport import Metric, c_transform, ground_cost, transport_cost
-from skwot._ot.unmixing import Evaluation, Plane, source_shares
+from skwot._ot.unmixing import ROUNDING, Evaluation, Plane, source_shares
 
 Array = NDArray[np.float64]
 
@@ -30,6 +30,8 @@ class DenseObjective:
         Adds an atom at this cost from everything, and a last source that is this
         atom: what no source explains more cheaply.
     """
+
+    rounding = ROUNDING
 
     def __init__(
         self,

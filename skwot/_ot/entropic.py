@@ -79,6 +79,9 @@ class EntropicObjective:
     divergences. AISTATS. Theorem 1 and its proof.
     """
 
+    # Marginals are met to 1e-11, and an error in them costs at most a few costs.
+    rounding = 1e-10
+
     def __init__(
         self,
         sources: SourceMeasures,

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from skwot._ot.measures import Measure, SourceMeasures
 from skwot._ot.transport import Metric
-from skwot._ot.unmixing import Evaluation, Plane, source_shares
+from skwot._ot.unmixing import ROUNDING, Evaluation, Plane, source_shares
 
 Array = NDArray[np.float64]
 
@@ -41,6 +41,8 @@ class LineObjective:
     metric : str
         A name of the absolute difference, or "sqeuclidean".
     """
+
+    rounding = ROUNDING
 
     def __init__(
         self, sources: SourceMeasures, target: Measure, metric: Metric

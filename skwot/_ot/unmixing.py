@@ -69,11 +69,14 @@ class Objective(Protocol):
         Masses of the target.
     unit : float
         The mean ground cost.
+    rounding : float
+        Values that differ by less cannot be told apart.
     """
 
     masses: sparse.csr_array
     target: Array
     unit: float
+    rounding: float
 
     def __call__(self, weights: Array) -> Evaluation:
         """Solve the transport problem at `weights`, shape (K,), on the simplex."""
