@@ -34,7 +34,7 @@ def calibrate_outlier_cost(
     Raises
     ------
     ValueError
-        If no source has two atoms, or all costs paid are zero.
+        If no source has two atoms.
     """
     paid = [
         _costs_within(source, metric, random_state)
