@@ -22,8 +22,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._device import check_device
-from ._given_mixtures import (
+from skwot._device import check_device
+from skwot._given_mixtures import (
     INIT_NAMES,
     build_gaussian_mixture,
     estimate_mixture,
@@ -32,15 +32,15 @@ from ._given_mixtures import (
     seed_mixture,
     simplify,
 )
-from ._ot.couplings import (
+from skwot._ot.couplings import (
     interpolate_mixtures,
     transport_barycentric,
     transport_random,
 )
-from ._ot.covariance_types import COVARIANCE_TYPES, compact
-from ._ot.flow import Flow, flow_mixture
-from ._ot.mixtures import Mixture
-from ._ot.seeding import select_components
+from skwot._ot.covariance_types import COVARIANCE_TYPES, compact
+from skwot._ot.flow import Flow, flow_mixture
+from skwot._ot.mixtures import Mixture
+from skwot._ot.seeding import select_components
 
 Array = NDArray[np.float64]
 

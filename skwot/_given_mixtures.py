@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from ._ot.covariance_types import expand
-from ._ot.mixtures import Mixture, precision_factors, summarise_clusters
+from skwot._ot.covariance_types import expand
+from skwot._ot.mixtures import Mixture, precision_factors, summarise_clusters
 
 Array = NDArray[np.float64]
 

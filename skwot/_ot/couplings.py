@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .gaussians import geodesic
-from .mixtures import MASS_ROUNDING, Array, Mixture, prepare_target
-from .mw2 import solve_mw2
-from .pair_costs import pair_costs
+from skwot._ot.gaussians import geodesic
+from skwot._ot.mixtures import MASS_ROUNDING, Array, Mixture, prepare_target
+from skwot._ot.mw2 import solve_mw2
+from skwot._ot.pair_costs import pair_costs
 
 # Numbers that a batch of points may use at a time, 32 MB of them.
 _BATCH_NUMBERS = 2**22

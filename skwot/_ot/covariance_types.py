@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .gaussians import eye_like, namespace
-from .mixtures import Array
+from skwot._ot.gaussians import eye_like, namespace
+from skwot._ot.mixtures import Array
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 

@@ -5,18 +5,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .covariance_types import compact, constrain, expand
-from .gaussians import (
+from skwot._ot.covariance_types import compact, constrain, expand
+from skwot._ot.gaussians import (
     are_positive_definite,
     eye_like,
     namespace,
     raise_spectrum,
     to_numpy,
 )
-from .mixtures import MASS_ROUNDING, Array, Mixture, prepare_target, to_device
-from .mw2 import Gradient, differentiate_mw2, mw2, solve_mw2
-from .pair_costs import PairCosts, pair_costs
-from .transport import Transport
+from skwot._ot.mixtures import MASS_ROUNDING, Array, Mixture, prepare_target, to_device
+from skwot._ot.mw2 import Gradient, differentiate_mw2, mw2, solve_mw2
+from skwot._ot.pair_costs import PairCosts, pair_costs
+from skwot._ot.transport import Transport
 
 # A step is accepted if the loss falls by this part of what the slope promises.
 _ARMIJO = 1e-4

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .gaussians import matrix_roots, namespace, spectral_roots
+from skwot._ot.gaussians import matrix_roots, namespace, spectral_roots
 
 Array = NDArray[np.float64]
 

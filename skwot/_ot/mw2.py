@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .gaussians import to_numpy
-from .mixtures import MASS_ROUNDING, Array
-from .pair_costs import PairCosts
-from .transport import Transport
+from skwot._ot.gaussians import to_numpy
+from skwot._ot.mixtures import MASS_ROUNDING, Array
+from skwot._ot.pair_costs import PairCosts
+from skwot._ot.transport import Transport
 
 
 class Gradient(NamedTuple):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ot.lp.emd_wrap import emd_c
 from scipy.spatial.distance import cdist
 
-from .gaussians import (
+from skwot._ot.gaussians import (
     bures_lower_bounds,
     empty_like,
     eye_like,
@@ -28,13 +28,17 @@ from .gaussians import (
     to_numpy,
     transport_maps,
 )
-from .mixtures import MASS_ROUNDING, Array, Target
-from .transport import Transport, c_transform, solve_transport
+from skwot._ot.mixtures import MASS_ROUNDING, Array, Target
+from skwot._ot.transport import (
+    MAX_PIVOTS,
+    OPTIMAL,
+    Transport,
+    c_transform,
+    solve_transport,
+)
 
 # Up to this many numbers, a start of the network simplex saves nothing.
 _FEW_COSTS = 128
-_OPTIMAL = 1  # status of POT's network simplex
-_MAX_PIVOTS = 10**12  # the network simplex ends by itself
 
 # Components that coincide leave the plan to choose freely between them, which rounding
 # would do. Costs of order one are changed by this much to prefer one plan.
@@ -165,9 +169,9 @@ def _solve_positive(
     initial: tuple[Array | None, Array | None] = None, None
     if start is not None and cost.size > _FEW_COSTS:
         initial = c_transform(cost, start), start
-    plan, _, alpha, beta, status = emd_c(a, b, cost, _MAX_PIVOTS, 1, *initial)
+    plan, _, alpha, beta, status = emd_c(a, b, cost, MAX_PIVOTS, 1, *initial)
     # Masses that it leaves out are missing in a row and in a column.
-    whole = status == _OPTIMAL and abs(1 - plan.sum()) <= MASS_ROUNDING
+    whole = status == OPTIMAL and abs(1 - plan.sum()) <= MASS_ROUNDING
     return (plan, alpha, beta) if whole else None
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .mixtures import Array, Mixture, prepare_target
-from .pair_costs import pair_costs
+from skwot._ot.mixtures import Array, Mixture, prepare_target
+from skwot._ot.pair_costs import pair_costs
 
 
 def select_components(

@@ -29,8 +29,8 @@ METRICS = frozenset(
     }
 )
 
-_OPTIMAL = 1  # status of POT's network simplex
-_MAX_PIVOTS = 10**12  # the network simplex ends by itself
+OPTIMAL = 1  # status of POT's network simplex
+MAX_PIVOTS = 10**12  # the network simplex ends by itself
 _MASS_ROUNDING = 1e-15
 
 
@@ -137,13 +137,13 @@ def solve_transport(
         a[rows],
         b[columns],
         active,
-        numItermax=_MAX_PIVOTS,
+        numItermax=MAX_PIVOTS,
         log=True,
         center_dual=False,
         check_marginals=False,
         potentials_init=initial,
     )
-    if log["result_code"] != _OPTIMAL:
+    if log["result_code"] != OPTIMAL:
         raise RuntimeError(f"The network simplex failed: {log['warning']}")
     flow, value = _repair_plan(flow, a[rows], b[columns], active)
     if every:

@@ -18,9 +18,8 @@ from skwot._ot.solvers.linear.arcs import (
 )
 from skwot._ot.solvers.linear.entropic import Start
 from skwot._ot.solvers.linear.pricing import scan_costs
+from skwot._ot.transport import MAX_PIVOTS, OPTIMAL
 
-_OPTIMAL = 1  # status of POT's network simplex
-_MAX_PIVOTS = 10**12  # it ends by itself
 # Total mass. The network simplex drops arcs that carry less than 1e-15, and refuses
 # totals that differ by 1e-8 when summed one by one.
 _MASS = 100.0
@@ -125,11 +124,11 @@ def network_simplex(
         source.astype(np.uint64),
         target.astype(np.uint64),
         np.concatenate([arcs.cost, ground, [0.0]]),
-        _MAX_PIVOTS,
+        MAX_PIVOTS,
         np.append(alpha, 0.0),
         np.append(beta, 0.0),
     )
-    if status != _OPTIMAL:
+    if status != OPTIMAL:
         raise RuntimeError(f"The network simplex failed with status {status}.")
     i, j = i.astype(np.intp), j.astype(np.intp)
     return Flow(i, j, mass / _MASS, alpha[:n] + beta[m], beta[:m] + alpha[n])
