@@ -15,7 +15,6 @@ QuaPy (EMQ, KDEyML, EDx, for which it needs quadprog) is used where it is instal
 
 import argparse
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -160,10 +159,7 @@ def main():
     if EMQ is None:
         print("QuaPy is not installed: EDx, EMQ and KDEyML are left out.")
     for name in names:
-        with warnings.catch_warnings():
-            # QuaPy's dependencies warn; our own solver's warnings stay visible.
-            warnings.filterwarnings("ignore", module="quapy")
-            report(name, *run(name, options.data, options.draws, options.seed))
+        report(name, *run(name, options.data, options.draws, options.seed))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ The photographs are scikit-learn's ``china.jpg`` and ``flower.jpg``.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import ot
 from sklearn.datasets import load_sample_image
 from sklearn.mixture import GaussianMixture
 
@@ -102,8 +103,6 @@ axes[0].set_ylabel("Blue")
 # %%
 # How far is each cloud from the flower's pixels? The squared Wasserstein distance of
 # two samples is computed exactly by POT.
-
-import ot  # noqa: E402
 
 for title, cloud in clouds.items():
     cost = ot.dist(cloud, flower_sample[:1000])

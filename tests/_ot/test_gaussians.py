@@ -103,4 +103,5 @@ def test_distances_of_close_covariances_keep_their_digits(pairs, step):
     a = pairs[0]
     moved = (1 + step) ** 2 * a
     expected = step**2 * np.trace(a, axis1=1, axis2=2)
+    # Rounding the covariances leaves four digits of the smallest step, squared.
     np.testing.assert_allclose(distances(a, moved), expected, rtol=1e-4)
