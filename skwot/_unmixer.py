@@ -36,7 +36,7 @@ from skwot._ot.resampling import Replicates, bootstrap_weights
 from skwot._ot.solvers import solve_unmixing
 from skwot._ot.transport import METRICS, Metric
 from skwot._ot.unmixing import Unmixing
-from skwot._sources import Labels, measure_of_rows, read_labels
+from skwot._sources import measure_of_rows, read_labels
 
 Array = NDArray[np.float64]
 
@@ -325,31 +325,26 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         masses = _check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
+        self._check_combination()
         read = read_labels(labels, self.target_label)
         self.classes_ = read.classes
-        pairs = [moments(source) for source in read.measures(rows, masses)]
+        sources = read.measures(rows, masses)
+        pairs = [moments(source) for source in sources]
         self.means_ = np.array([mean for mean, _ in pairs])
         self.covariances_ = np.array([covariance for _, covariance in pairs])
         self.source_sizes_ = np.bincount(read.source[(read.source >= 0) & (masses > 0)])
         self.target_size_ = int(np.count_nonzero(masses[read.target]))
         if self.classifier is not None:
             given = None if sample_weight is None else masses
-            rows = self._fit_classifier(rows, read, given)
-        self._fit_measures(
-            read.measures(rows, masses), read.target_measure(rows, masses)
-        )
+            self.classifier_, rows = cross_fit(
+                self.classifier, rows, read, given, self.cv
+            )
+            sources = read.measures(rows, masses)
+        self._fit_measures(sources, read.target_measure(rows, masses))
         return self
-
-    def _fit_classifier(self, rows: Array, read: Labels, masses: Array | None) -> Array:
-        """Replace rows by class probabilities, those of the sources cross-fitted."""
-        self.classifier_, points = cross_fit(
-            self.classifier, rows, read, masses, self.cv
-        )
-        return points
 
     def _fit_measures(self, sources: list[Measure], target: Measure) -> None:
         random_state = check_random_state(self.random_state)
-        self._check_combination()
         self.outlier_cost_ = self._resolve_outlier_cost(sources, random_state)
         fewer = [self._quantize(source, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
@@ -515,7 +510,6 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         ValueError
             If a target has no mass.
         """
-        check_is_fitted(self)
         targets = self._read_targets(X, sample_weight, groups)
         sources = self._sources()
         # Each group alone would be quantised with this seed.

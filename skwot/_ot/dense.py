@@ -123,8 +123,8 @@ class DenseObjective:
         alpha = c_transform(self.cost, beta)
         return Plane(self.masses.T @ alpha, float(self.target @ beta), beta)
 
-    def nearest_source_weights(self) -> Array:
-        """Share of the target whose nearest atom belongs to each source, (K,)."""
+    def initial_weights(self) -> Array:
+        """Share of the target nearest to each source, (K,), or where it was set."""
         return self._start
 
     def potentials(

@@ -138,7 +138,7 @@ class EntropicObjective:
         record = torch.cat([g, self._b.new_zeros(len(self._cost)), mu])
         return [self._plane(*self._potentials(record), record)]
 
-    def nearest_source_weights(self) -> Array:
+    def initial_weights(self) -> Array:
         """Share of the target whose nearest atom belongs to each source, (K,)."""
         atoms = self._cost.argmin(dim=0).cpu().numpy()
         return source_shares(self.masses, self.target, atoms)

@@ -80,23 +80,18 @@ class LineObjective:
         flow = np.diff(masses[order], prepend=0.0, append=1.0)
         i, j = _cells(stairs)
         value = float(flow @ self._cost(self._x[i], self._y[j]))
-        return Evaluation(weights, value, self._plane(stairs))
-
-    def _plane(self, stairs: NDArray[np.bool_]) -> Plane:
         alpha, beta = self._potentials(stairs)
-        record = np.packbits(stairs)
-        return Plane(self.masses.T @ alpha, float(self.target @ beta), record)
+        slope, offset = self.masses.T @ alpha, float(self.target @ beta)
+        plane = Plane(slope, offset, np.packbits(stairs))
+        return Evaluation(weights, value, plane)
 
     def _potentials(self, stairs: NDArray[np.bool_]) -> tuple[Array, Array]:
         """Potentials that are tight on every cell of the staircase."""
         i, j = _cells(stairs)
         x, y = self._x, self._y
-        to_right = self._cost(x[1:], y[j[1:][stairs]]) - self._cost(
-            x[:-1], y[j[1:][stairs]]
-        )
-        upward = self._cost(x[i[1:][~stairs]], y[1:]) - self._cost(
-            x[i[1:][~stairs]], y[:-1]
-        )
+        beside, below = y[j[1:][stairs]], x[i[1:][~stairs]]
+        to_right = self._cost(x[1:], beside) - self._cost(x[:-1], beside)
+        upward = self._cost(below, y[1:]) - self._cost(below, y[:-1])
         first = self._cost(x[0], y[0])
         alpha = np.concatenate([[0.0], np.cumsum(to_right)])
         return alpha, first + np.concatenate([[0.0], np.cumsum(upward)])
@@ -120,7 +115,7 @@ class LineObjective:
         n_sources = self.masses.shape[1]
         return [self(np.full(n_sources, 1 / n_sources)).plane]
 
-    def nearest_source_weights(self) -> Array:
+    def initial_weights(self) -> Array:
         """Share of the target whose nearest atom belongs to each source, (K,)."""
         right = np.searchsorted(self._x, self._y).clip(1, len(self._x) - 1)
         left = np.maximum(right - 1, 0)

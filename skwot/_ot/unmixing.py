@@ -84,8 +84,8 @@ class Objective(Protocol):
     def free_planes(self) -> list[Plane]:
         """Planes that cost no transport problem; at least one."""
 
-    def nearest_source_weights(self) -> Array:
-        """Share of the target whose nearest atom belongs to each source, (K,)."""
+    def initial_weights(self) -> Array:
+        """Where descent begins, shape (K,), on the simplex."""
 
     def potentials(
         self, planes: list[Plane], multipliers: Array

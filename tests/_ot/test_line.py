@@ -46,7 +46,7 @@ def test_values_and_planes_are_the_dense_ones(seed, n_sources, size, metric):
     assert_allclose(plane.slope @ weights + plane.offset, one.value, atol=1e-11)
     alpha, beta = objective.potentials([plane], np.ones(1))
     assert (alpha[:, None] + beta <= dense.cost + 1e-10).all()
-    assert_allclose(objective.nearest_source_weights().sum(), 1)
+    assert_allclose(objective.initial_weights().sum(), 1)
 
 
 def test_massless_atoms_have_feasible_potentials():

@@ -104,7 +104,7 @@ def test_fixed_rate_reports_its_best_step():
     assert found.value == found.curve.min()
 
 
-def test_nearest_source_weights_count_the_target():
+def test_initial_weights_count_the_target():
     sources = stack_measures(
         [
             canonical_measure(np.array([[0.0], [5.0]])),
@@ -115,7 +115,7 @@ def test_nearest_source_weights_count_the_target():
     objective = DenseObjective(sources, target, "euclidean")
     # Half lies next to the first source alone; half next to an atom of both, of
     # which a third is the first source's.
-    assert_allclose(objective.nearest_source_weights(), [0.5 + 0.5 / 3, 0.5 * 2 / 3])
+    assert_allclose(objective.initial_weights(), [0.5 + 0.5 / 3, 0.5 * 2 / 3])
 
 
 def test_common_support_is_not_repeated():

@@ -45,7 +45,7 @@ def solve_bundle(
     Unmixing
     """
     planes = CuttingPlanes(objective)
-    first = [objective.nearest_source_weights()]
+    first = [objective.initial_weights()]
     if coarse is not None:
         approximation = _descend(CuttingPlanes(coarse), first, max_iter, tol)
         first = approximation.active_weights
