@@ -130,6 +130,11 @@ class Labels(NamedTuple):
     source: NDArray[np.intp]
     target: NDArray[np.bool_]
 
+    @property
+    def has_own_target(self) -> bool:
+        """Whether the target has rows of its own."""
+        return not (self.source[self.target] >= 0).any()
+
     def measures(self, X: Array, masses: Array) -> list[Measure]:
         """Canonical measure of each source."""
         return [

@@ -30,11 +30,12 @@ from skwot._classifier import cross_fit, probability_points
 from skwot._device import check_device
 from skwot._ot.assignment import assign, assign_entropic
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
+from skwot._ot.noise import sampling_noise
 from skwot._ot.outliers import calibrate_outlier_cost
 from skwot._ot.quantization import Quantization, loss_error, quantize
 from skwot._ot.resampling import Replicates, bootstrap_weights
-from skwot._ot.solvers import solve_unmixing
-from skwot._ot.transport import METRICS, Metric
+from skwot._ot.solvers import solve_unmixing, transport_loss
+from skwot._ot.transport import METRICS, Metric, ground_cost
 from skwot._ot.unmixing import Unmixing
 from skwot._sources import measure_of_rows, read_labels
 
@@ -43,6 +44,8 @@ Array = NDArray[np.float64]
 
 # Replicates that share planes one after the other, in one task.
 _BLOCK = 50
+# Rows of a source in a sample by which its noise is measured, unless it is quantised.
+_LARGEST_HALF = 2000
 # A smaller explained share is rounding.
 _NOTHING = 1e-12
 
@@ -81,10 +84,18 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         both solvers sort instead.
     reg : float, default=0.0
         Temperature of an entropic loss, as a fraction of the mean ground cost. 0 is the
-        exact loss; otherwise the loss is the debiased Sinkhorn divergence [5]_, smooth
-        in the weights, and its minimum is what is certified. Needs ``solver="pgd"``, no
+        exact loss; otherwise the loss is the Sinkhorn divergence [5]_, smooth in the
+        weights, and its minimum is what is certified. Needs ``solver="pgd"``, no
         `outlier_cost` and a metric with a positive definite kernel, such as the
         default.
+    debias : bool, default=False
+        Treat the sources as samples of unknown distributions, whose rows are
+        observations. Two samples of the same distribution are further apart the more
+        dispersed it is, which draws the weights to compact sources. True subtracts half
+        the expected loss between two samples of each source, which is measured on
+        random parts of it: the mixture is compared as if the sources were known
+        exactly. Leave it for sources that are, such as spectra. If no row has
+        `target_label`, :meth:`fit` has nothing to debias.
     learning_rate : "auto" or float, default="auto"
         Of "pgd"; "lp" has no steps. "auto" takes Polyak steps to the certified bound,
         jointly for all planes found so far (the level bundle method), and stops by
@@ -95,7 +106,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Largest number of exact transport problems, or linear programmes, to solve.
     tol : float, default=1e-4
         Stop when ``dual_gap_ <= tol * loss_``, or when the gap is below 1e-12 of
-        the mean ground cost (1e-10 with `reg`), where rounding hides it. "lp" goes
+        the mean ground cost (1e-10 with `reg`), where rounding hides it. With `debias`
+        the loss counts before the subtraction of the largest noise. "lp" goes
         on to a gap of 1e-9 of the loss in any case, and warns if it does not reach
         `tol`.
     target_label : object, default=-1
@@ -104,10 +116,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     outlier_cost : float, "auto" or None, default=None
         Adds a virtual source at this cost, in units of the ground cost, from
         everything: target mass that no source explains more cheaply goes to
-        `unexplained_` instead of distorting the weights. "auto" takes the 90th
+        `unexplained_` instead of distorting the weights. "auto" takes the 85th
         percentile of the costs that are paid when one random half of each source is
-        transported onto the other. None: all of the target is explained.
-        Needs ``solver="pgd"``.
+        transported onto the other, and subtracts the noise of the sources as `debias`
+        does. None: all of the target is explained.
     max_support : int, default=None
         Largest number of points that each source, and the target, is given. A sample
         with more distinct rows is moved to so many centres found by k-means before
@@ -126,8 +138,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Where the entropic loss is computed, by PyTorch in double precision. The
         processor if None. The network simplex of the exact loss always runs there.
     random_state : int, RandomState instance or None, default=None
-        Seed of the k-means that `max_support` asks for and of the halves that
-        ``outlier_cost="auto"`` does; nothing else is random.
+        Seed of the k-means that `max_support` asks for and of the parts of sources that
+        `debias` and ``outlier_cost="auto"`` do; nothing else is random.
 
     Attributes
     ----------
@@ -141,7 +153,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Covariances of the sources.
     loss_ : float
         Optimal transport cost at `weights_`, in units of the ground cost: the cost
-        of a feasible plan.
+        of a feasible plan. With `debias`, less ``weights_ @ source_noise_ / 2``.
     lower_bound_ : float
         No weights on the simplex have a lower cost than this.
     dual_gap_ : float
@@ -157,6 +169,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         `weights_` are the shares in the rest.
     outlier_cost_ : float or None
         The value of `outlier_cost` that was used.
+    source_noise_ : ndarray of shape (K,)
+        Expected loss between two samples as large as each source; zero unless `debias`
+        is set or `outlier_cost` is "auto". The virtual source is given the mean.
     classifier_ : estimator
         The fitted clone of `classifier`, if given.
     source_sizes_ : ndarray of shape (K,)
@@ -182,8 +197,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     target_potentials_ : ndarray of shape (n_target_atoms,)
         The dual potential beta. With the ground cost c, ``alpha_i + beta_j <=
         c_ij`` holds throughout, and `lower_bound_` is ``target_masses_ @ beta +
-        min(source_masses_.T @ alpha)`` to within rounding; with `outlier_cost` the
-        minimum includes ``min(outlier_cost_ - beta)``.
+        min(source_masses_.T @ alpha - source_noise_ / 2)`` to within rounding; with
+        `outlier_cost` the minimum includes ``min(outlier_cost_ - beta) -
+        mean(source_noise_) / 2``.
     temperature_ : float
         `reg` in units of the ground cost.
     plan_potentials_ : ndarray of shape (n_atoms,)
@@ -240,6 +256,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "debias": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "target_label": "no_validation",
@@ -262,6 +279,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         metric: Metric = "euclidean",
         solver: str = "pgd",
         reg: float = 0.0,
+        debias: bool = False,
         learning_rate: str | float = "auto",
         max_iter: int = 500,
         tol: float = 1e-4,
@@ -277,6 +295,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         self.metric = metric
         self.solver = solver
         self.reg = reg
+        self.debias = debias
         self.learning_rate = learning_rate
         self.max_iter = max_iter
         self.tol = tol
@@ -340,20 +359,28 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
                 self.classifier, rows, read, given, self.cv
             )
             sources = read.measures(rows, masses)
-        self._fit_measures(sources, read.target_measure(rows, masses))
+        self._fit_measures(
+            sources, read.target_measure(rows, masses), read.has_own_target
+        )
         return self
 
-    def _fit_measures(self, sources: list[Measure], target: Measure) -> None:
+    def _fit_measures(
+        self, sources: list[Measure], target: Measure, has_own_target: bool
+    ) -> None:
         random_state = check_random_state(self.random_state)
-        self.outlier_cost_ = self._resolve_outlier_cost(sources, random_state)
+        seed = random_state.randint(np.iinfo(np.int32).max)
+        self.outlier_cost_ = self._resolve_outlier_cost(sources, seed)
         fewer = [self._quantize(source, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
         target, moved = self._quantize(target, random_state)
-        found = self._solve(stacked, target)
+        self.source_noise_ = self._measure_noise(sources, stacked, target, seed)
+        # The sources' own rows are at no distance from themselves.
+        noise = self._noise() if has_own_target else np.zeros(1)
+        found = self._solve(stacked, target, noise)
         self.source_points_ = stacked.points
         self.source_masses_ = stacked.masses.toarray()
         self.target_points_, self.target_masses_ = target
-        self._set_solution(found)
+        self._set_solution(found, noise.max() / 2)
         self.quantization_error_ = loss_error(
             found.value,
             [float(self.weights_ @ [source.cost for source in fewer]), moved],
@@ -363,23 +390,52 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             _warn_not_converged([found], self.max_iter, self.tol)
 
     def _check_combination(self) -> None:
-        for name in ("outlier_cost", "reg"):
-            if getattr(self, name) and self.solver != "pgd":
-                raise ValueError(
-                    f'{name}={getattr(self, name)!r} needs solver="pgd"; '
-                    f"got solver={self.solver!r}."
-                )
+        if self.reg > 0 and self.solver != "pgd":
+            raise ValueError(
+                f'reg={self.reg} needs solver="pgd"; got solver={self.solver!r}.'
+            )
         if self.outlier_cost is not None and self.reg > 0:
             raise ValueError(
                 f"outlier_cost={self.outlier_cost!r} needs reg=0; got reg={self.reg}."
             )
 
-    def _resolve_outlier_cost(
-        self, sources: list[Measure], random_state: np.random.RandomState
-    ) -> float | None:
+    def _resolve_outlier_cost(self, sources: list[Measure], seed: int) -> float | None:
         if self.outlier_cost == "auto":
-            return calibrate_outlier_cost(sources, self.metric, random_state)
+            return calibrate_outlier_cost(sources, self.metric, seed)
         return None if self.outlier_cost is None else float(self.outlier_cost)
+
+    def _measure_noise(
+        self,
+        sources: list[Measure],
+        stacked: SourceMeasures,
+        target: Measure,
+        seed: int,
+    ) -> Array:
+        if not (self.debias or self.outlier_cost == "auto"):
+            return np.zeros(len(sources))
+        reg_unit = None
+        if self.reg > 0:
+            cost = ground_cost(stacked.points, target.points, self.metric)
+            reg_unit = float(cost.mean())
+
+        def loss(one: Measure, other: Measure) -> float:
+            return transport_loss(
+                self._quantize(one, np.random.RandomState(seed)).measure,
+                self._quantize(other, np.random.RandomState(seed)).measure,
+                self.metric,
+                reg=self.reg,
+                reg_unit=reg_unit,
+                device=check_device(self.device),
+            )
+
+        largest = _LARGEST_HALF if self.max_support is None else None
+        return sampling_noise(sources, loss, seed, largest)
+
+    def _noise(self) -> Array:
+        """Noise of the sources, and of that of outliers, if there is one."""
+        if self.outlier_cost_ is None:
+            return self.source_noise_
+        return np.append(self.source_noise_, self.source_noise_.mean())
 
     def _represent(self, rows: Array) -> Array:
         """Points in which the ground cost is measured."""
@@ -392,7 +448,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     ) -> Quantization:
         return quantize(measure, self.max_support, self.metric, random_state)
 
-    def _solve(self, sources: SourceMeasures, target: Measure) -> Unmixing:
+    def _solve(
+        self, sources: SourceMeasures, target: Measure, noise: Array
+    ) -> Unmixing:
         return solve_unmixing(
             sources,
             target,
@@ -403,15 +461,16 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             tol=self.tol,
             reg=self.reg,
             outlier_cost=self.outlier_cost_,
+            surcharges=_surcharges(noise),
             device=check_device(self.device),
         )
 
-    def _set_solution(self, found: Unmixing) -> None:
+    def _set_solution(self, found: Unmixing, largest: float) -> None:
         self.weights_, self.unexplained_ = self._explained(found.weights)
-        self.loss_ = found.value
-        self.lower_bound_ = found.lower_bound
+        self.loss_ = found.value - largest
+        self.lower_bound_ = found.lower_bound - largest
         self.dual_gap_ = found.value - found.lower_bound
-        self.loss_curve_ = found.curve
+        self.loss_curve_ = found.curve - largest
         self.n_iter_ = len(found.curve)
         self.converged_ = found.converged
         self.source_potentials_ = found.alpha[: len(self.source_points_)]
@@ -519,6 +578,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
                 self._quantize(
                     target.measure, check_random_state(self.random_state)
                 ).measure,
+                self._noise(),
             )
             for target in targets
         )
@@ -642,6 +702,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
                 targets[t].measure,
                 self.metric,
                 self.outlier_cost_,
+                _surcharges(self._noise()),
                 sizes=(self.source_sizes_, targets[t].size),
                 seeds=seeds,
                 max_iter=self.max_iter,
@@ -694,6 +755,11 @@ def _split_groups(X: Array, masses: Array, groups: ArrayLike | None) -> list[_Ta
 
 def _target_of_rows(X: Array, masses: Array, name: str) -> _Target:
     return _Target(measure_of_rows(X, masses, name), int(np.count_nonzero(masses)))
+
+
+def _surcharges(noise: Array) -> Array:
+    """By how much half the noise of each source is below the largest."""
+    return (noise.max() - noise) / 2
 
 
 def _blocks(seeds: list[Any]) -> list[list[Any]]:

@@ -5,7 +5,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 
-def solve_dense_lp(cost, masses, target):
+def solve_dense_lp(cost, masses, target, surcharges=0.0):
     """Minimise over plans (n, m) and weights (K,); return (loss, weights).
 
     Costs and masses are brought to order one, because HiGHS' tolerances are absolute.
@@ -20,7 +20,8 @@ def solve_dense_lp(cost, masses, target):
         [rows, sparse.block_diag([columns, simplex])], format="csr"
     )
     right = np.concatenate([np.zeros(n), m * target, [1.0]])
-    objective = np.append(cost.ravel() / unit, np.zeros(n_sources))
+    each = m * surcharges / unit * np.ones(n_sources)
+    objective = np.append(cost.ravel() / unit, each)
     options = {
         "primal_feasibility_tolerance": 1e-10,
         "dual_feasibility_tolerance": 1e-10,

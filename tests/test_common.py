@@ -13,6 +13,7 @@ ESTIMATORS = [
     WassersteinUnmixer(metric="cityblock", max_iter=1000, n_jobs=2),
     WassersteinUnmixer(solver="lp"),
     WassersteinUnmixer(solver="lp", metric="sqeuclidean"),
+    WassersteinUnmixer(solver="lp", outlier_cost=10.0, debias=True, random_state=0),
     WassersteinUnmixer(metric="chebyshev", learning_rate=0.1, max_iter=10, tol=10),
     GMMFlowFitter(),
     GMMFlowFitter(2),

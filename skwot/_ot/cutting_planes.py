@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from skwot._ot.unmixing import ROUNDING, Evaluation, Objective, Unmixing, dual_bound
+from skwot._ot.unmixing import (
+    ROUNDING,
+    Evaluation,
+    Objective,
+    Plane,
+    Unmixing,
+    dual_bound,
+)
 
 Array = NDArray[np.float64]
 
@@ -17,21 +24,32 @@ class CuttingPlanes:
     Parameters
     ----------
     objective : Objective
+    surcharges : ndarray of shape (K,), default=0.0
+        Cost of a unit of each weight, in the units of the objective, that is added
+        to it.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, surcharges: Array | float = 0.0) -> None:
         self._objective = objective
+        self._surcharges = surcharges * np.ones(objective.masses.shape[1])
         self._evaluations: list[Evaluation] = []
-        self._planes = objective.free_planes()
+        self._planes = [self._surcharged(plane) for plane in objective.free_planes()]
         self._multipliers = np.array([1.0])
         self.lower_bound = -np.inf
 
     def evaluate(self, weights: Array) -> Evaluation:
         """Evaluate the objective, and add its value and plane."""
         evaluation = self._objective(weights)
+        evaluation = evaluation._replace(
+            value=evaluation.value + float(self._surcharges @ weights),
+            plane=self._surcharged(evaluation.plane),
+        )
         self._evaluations.append(evaluation)
         self._planes.append(evaluation.plane)
         return evaluation
+
+    def _surcharged(self, plane: Plane) -> Plane:
+        return plane._replace(slope=plane.slope + self._surcharges)
 
     @property
     def n_evaluations(self) -> int:
@@ -98,7 +116,11 @@ class CuttingPlanes:
             [self._planes[i] for i in used], self._multipliers[used]
         )
         combined = dual_bound(
-            self._objective.masses, self._objective.target, alpha, beta
+            self._objective.masses,
+            self._objective.target,
+            alpha,
+            beta,
+            self._surcharges,
         )
         best = self.best
         # In exact arithmetic the combined potentials can only raise the bound,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from skwot._ot.measures import Measure, SourceMeasures
+from skwot._ot.outliers import add_outlier_source
 from skwot._ot.transport import Metric, c_transform, ground_cost, transport_cost
 from skwot._ot.unmixing import ROUNDING, Evaluation, Plane, source_shares
 
@@ -46,8 +47,7 @@ class DenseObjective:
         if outlier_cost is not None:
             everywhere = np.full((1, cost.shape[1]), float(outlier_cost))
             cost = np.vstack([cost, everywhere])
-            blocks = [masses, sparse.csr_array([[1.0]])]
-            masses = sparse.csr_array(sparse.block_diag(blocks))
+            masses = add_outlier_source(masses)
         self.cost = np.divide(cost, self.unit, out=cost)
         self._cost = torch.from_numpy(self.cost)
         self._pool: tuple[Array, Array] | None = None

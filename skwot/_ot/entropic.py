@@ -61,6 +61,8 @@ class EntropicObjective:
         Temperature, as a fraction of the mean ground cost.
     device : str or torch.device, default=None
         Where to compute, in double precision. The processor if None.
+    reg_unit : float, default=None
+        The ground cost of which `reg` is a fraction, if not the mean.
 
     Attributes
     ----------
@@ -89,12 +91,15 @@ class EntropicObjective:
         metric: Metric,
         reg: float,
         device: str | torch.device | None = None,
+        reg_unit: float | None = None,
     ) -> None:
         points = np.concatenate([sources.points, target.points])
         cost = ground_cost(points, points, metric)
         n = len(sources.points)
         self.unit = float(cost[:n, n:].mean()) or 1.0
         cost /= self.unit
+        if reg_unit is not None:
+            reg *= reg_unit / self.unit
         self.eps = reg * self.unit
         self.masses = sources.masses
         self.target = target.masses

@@ -2,18 +2,35 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from skwot._ot.measures import Measure, canonical_measure
+from skwot._ot.measures import Measure
+from skwot._ot.noise import disjoint_samples
 from skwot._ot.transport import Metric, ground_cost, solve_transport
 
 Array = NDArray[np.float64]
 
-QUANTILE = 0.9
+# Chosen on digits with one class held out, on splits that no figure is reported of: .85
+# leaves .2 of the target unexplained where .2 of it is foreign, .9 leaves .13.
+QUANTILE = 0.85
+_LARGEST = 2000  # points in a half
 
 
-def calibrate_outlier_cost(
-    sources: list[Measure], metric: Metric, random_state: np.random.RandomState
-) -> float:
+def add_outlier_source(masses: sparse.csr_array) -> sparse.csr_array:
+    """Append an atom, and a source that is this atom.
+
+    Parameters
+    ----------
+    masses : sparse array of shape (n, K)
+
+    Returns
+    -------
+    sparse array of shape (n + 1, K + 1)
+    """
+    return sparse.csr_array(sparse.block_diag([masses, [[1.0]]]))
+
+
+def calibrate_outlier_cost(sources: list[Measure], metric: Metric, seed: int) -> float:
     """Cost that honest mass rarely pays: a quantile of transport within the sources.
 
     Each source is split in two halves and one is transported onto the other. The level
@@ -24,12 +41,13 @@ def calibrate_outlier_cost(
     ----------
     sources : list of K Measure
     metric : str or callable
-    random_state : RandomState
+    seed : int
+        The same for each source, so that their order does not matter.
 
     Returns
     -------
     float
-        The 90th percentile of the costs paid, weighted by mass.
+        The 85th percentile of the costs paid, weighted by mass.
 
     Raises
     ------
@@ -37,7 +55,7 @@ def calibrate_outlier_cost(
         If no source has two atoms.
     """
     paid = [
-        _costs_within(source, metric, random_state)
+        _costs_within(source, metric, np.random.RandomState(seed))
         for source in sources
         if len(source.masses) > 1
     ]
@@ -58,11 +76,7 @@ def _costs_within(
 ) -> tuple[Array, Array]:
     """Costs and masses of the transport between two random halves."""
     order = random_state.permutation(len(source.masses))
-    middle = len(order) // 2
-    one, other = (
-        canonical_measure(source.points[rows], source.masses[rows])
-        for rows in (order[:middle], order[middle:])
-    )
+    one, other = disjoint_samples(source, order, min(len(order) // 2, _LARGEST))
     cost = ground_cost(one.points, other.points, metric)
     unit = cost.mean() or 1.0
     plan = solve_transport(one.masses, other.masses, cost / unit).plan

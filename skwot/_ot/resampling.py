@@ -10,9 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from skwot._ot.dense import DenseObjective
 from skwot._ot.measures import Measure, SourceMeasures
+from skwot._ot.outliers import add_outlier_source
 from skwot._ot.solvers.bundle import solve_bundle
 from skwot._ot.transport import Metric
 from skwot._ot.unmixing import Unmixing
@@ -88,11 +90,14 @@ class Replicates(NamedTuple):
     n_failed: int
 
 
+# A joblib worker may have fewer threads, and sums depend on their number.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def bootstrap_weights(
     sources: SourceMeasures,
     target: Measure,
     metric: Metric,
     outlier_cost: float | None,
+    surcharges: Array | float = 0.0,
     *,
     sizes: tuple[NDArray[np.intp], int],
     seeds: list[np.random.SeedSequence],
@@ -106,6 +111,8 @@ def bootstrap_weights(
     target : Measure
     metric : str or callable
     outlier_cost : float or None
+    surcharges : ndarray of shape (K,), default=0.0
+        Cost of a unit of each weight, the same in every replicate.
     sizes : tuple of ndarray of shape (K,) and int
         Number of rows of each source and of the target.
     seeds : list of numpy.random.SeedSequence
@@ -118,12 +125,15 @@ def bootstrap_weights(
     """
     objective = DenseObjective(sources, target, metric, outlier_cost)
     sample = Sample(sources.masses, sizes[0], target.masses, sizes[1])
-    found = solve_bundle(objective, max_iter=max_iter, tol=REPLICATE_TOL)
+    each = surcharges / objective.unit
+    found = solve_bundle(
+        objective, max_iter=max_iter, tol=REPLICATE_TOL, surcharges=each
+    )
     estimate, pool = found.weights, [(found.alpha, found.beta)]
     weights, n_failed = [], 0
     for seed in seeds:
         drawn = resample(sample, np.random.default_rng(seed))
-        found = _solve_replicate(objective, drawn, estimate, pool, max_iter)
+        found = _solve_replicate(objective, drawn, estimate, pool, max_iter, each)
         pool = [*pool, (found.alpha, found.beta)][-_POOL:]
         weights.append(found.weights)
         n_failed += not found.converged
@@ -136,10 +146,13 @@ def _solve_replicate(
     start: Array,
     pool: list[tuple[Array, Array]],
     max_iter: int,
+    surcharges: Array | float,
 ) -> Unmixing:
-    masses, extra = drawn.masses, objective.masses.shape[0] - drawn.masses.shape[0]
-    if extra:
-        masses = sparse.csr_array(sparse.block_diag([masses, np.eye(extra)]))
+    masses = drawn.masses
+    if objective.masses.shape[0] > masses.shape[0]:
+        masses = add_outlier_source(masses)
     pairs = np.array([a for a, _ in pool]), np.array([b for _, b in pool])
     replicate = objective.reweighted(masses, drawn.target, start, pairs)
-    return solve_bundle(replicate, max_iter=max_iter, tol=REPLICATE_TOL)
+    return solve_bundle(
+        replicate, max_iter=max_iter, tol=REPLICATE_TOL, surcharges=surcharges
+    )

@@ -7,7 +7,9 @@ feasible pair of potentials, ``alpha_i + beta_j <= c_ij``, gives a plane below i
     f(w) >= b . beta + w . (H^T alpha)    for every w on the simplex,
 
 by weak duality, and the minimum of the maximum of such planes bounds the optimum
-from below (Kelley, 1960).
+from below (Kelley, 1960). Surcharges, a cost ``s . w`` of the weights themselves, are
+added to the value and to the slopes; they only have to be non-negative for a relative
+gap to mean something.
 """
 
 from typing import NamedTuple, Protocol
@@ -100,9 +102,9 @@ class Unmixing(NamedTuple):
     ----------
     weights : ndarray of shape (K,)
     value : float
-        Cost of a feasible plan for these weights.
+        Cost of a feasible plan for these weights, and their surcharges.
     lower_bound : float
-        No weights cost less: ``b . beta + min_k (H^T alpha)_k``.
+        No weights cost less: ``b . beta + min_k (H^T alpha + s)_k``.
     alpha : ndarray of shape (n,)
     beta : ndarray of shape (m,)
         Feasible potentials that attain the lower bound.
@@ -140,7 +142,11 @@ class Unmixing(NamedTuple):
 
 
 def dual_bound(
-    masses: sparse.csr_array, target: Array, alpha: Array, beta: Array
+    masses: sparse.csr_array,
+    target: Array,
+    alpha: Array,
+    beta: Array,
+    surcharges: Array | float = 0.0,
 ) -> float:
     """Lower bound on the optimum from feasible potentials, by weak duality.
 
@@ -150,13 +156,15 @@ def dual_bound(
     target : ndarray of shape (m,)
     alpha : ndarray of shape (n,)
     beta : ndarray of shape (m,)
+    surcharges : ndarray of shape (K,), default=0.0
+        Cost s of a unit of each weight.
 
     Returns
     -------
     float
-        ``b . beta + min_k (H^T alpha)_k``.
+        ``b . beta + min_k (H^T alpha + s)_k``.
     """
-    return float(target @ beta + (masses.T @ alpha).min())
+    return float(target @ beta + (masses.T @ alpha + surcharges).min())
 
 
 def source_shares(

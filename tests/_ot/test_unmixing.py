@@ -36,6 +36,26 @@ def test_optimum_is_the_linear_programmes(seed, metric):
     assert (found.weights >= 0).all()
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_surcharges_are_costs_of_the_weights(seed):
+    objective = objective_of(overlapping_sources(seed, n_sources=4))
+    surcharges = 0.3 * np.random.default_rng(seed).uniform(size=4)
+    found = solve_bundle(objective, max_iter=500, tol=1e-10, surcharges=surcharges)
+    expected, _ = solve_dense_lp(
+        objective.cost, objective.masses.toarray(), objective.target, surcharges
+    )
+    assert found.converged
+    assert_allclose(found.value, expected, rtol=1e-8)
+    slope = objective.masses.T @ found.alpha + surcharges
+    bound = objective.target @ found.beta + slope.min()
+    assert_allclose(bound, found.lower_bound, atol=1e-12)
+    descent = solve_gradient(
+        objective, learning_rate=0.05, max_iter=50, tol=1.0, surcharges=surcharges
+    )
+    assert descent.lower_bound <= expected * (1 + 1e-9)
+    assert descent.value >= expected * (1 - 1e-9)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_certificate_holds_and_can_be_checked(seed):
     objective = objective_of(overlapping_sources(seed, n_sources=4))

@@ -1,21 +1,28 @@
 """Solvers of the unmixing problem, one a file."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from skwot._ot import line
 from skwot._ot.dense import DenseObjective
 from skwot._ot.entropic import EntropicObjective
 from skwot._ot.line import LineObjective
-from skwot._ot.measures import Measure, SourceMeasures
+from skwot._ot.measures import Measure, SourceMeasures, stack_measures
 from skwot._ot.solvers.bundle import solve_bundle
 from skwot._ot.solvers.gradient import solve_gradient
 from skwot._ot.solvers.linear import EXACT, solve_linear
 from skwot._ot.transport import Metric
 from skwot._ot.unmixing import Objective, Unmixing
 
+Array = NDArray[np.float64]
+
 _COARSE_ATOMS = 20_000  # on the line; evaluating takes a few milliseconds
 
 
+# A joblib worker may have fewer threads, and sums depend on their number.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def solve_unmixing(
     sources: SourceMeasures,
     target: Measure,
@@ -27,6 +34,7 @@ def solve_unmixing(
     tol: float,
     reg: float = 0.0,
     outlier_cost: float | None = None,
+    surcharges: Array | float = 0.0,
     device: torch.device | None = None,
 ) -> Unmixing:
     """Solve one problem, with all costs in the units of the ground cost.
@@ -44,8 +52,9 @@ def solve_unmixing(
     reg : float, default=0.0
         Of "pgd". Positive: the Sinkhorn divergence at this fraction of the mean cost.
     outlier_cost : float, default=None
-        Of "pgd" without `reg`. The last source is then what no other explains more
-        cheaply.
+        Without `reg`. The last source is then what no other explains more cheaply.
+    surcharges : ndarray of shape (K,), default=0.0
+        Cost of a unit of each weight, with the last source if there is one.
     device : torch.device, default=None
         Of `reg`.
 
@@ -54,16 +63,61 @@ def solve_unmixing(
     Unmixing
     """
     if solver == "lp":
-        return _solve_exactly(sources, target, metric, max_iter=max_iter, tol=tol)
+        return _solve_exactly(
+            sources,
+            target,
+            metric,
+            max_iter=max_iter,
+            tol=tol,
+            outlier_cost=outlier_cost,
+            surcharges=surcharges,
+        )
     if reg > 0:
         entropic = EntropicObjective(sources, target, metric, reg, device)
-        found = _descend(entropic, None, learning_rate, max_iter, tol)
+        each = surcharges / entropic.unit
+        found = _descend(entropic, None, learning_rate, max_iter, tol, each)
         return found._replace(
             plan_alpha=entropic.transport_potential(found.weights), temperature=reg
         ).in_units(entropic.unit)
     objective, coarse = _objective(sources, target, metric, outlier_cost)
-    found = _descend(objective, coarse, learning_rate, max_iter, tol)
+    each = surcharges / objective.unit
+    found = _descend(objective, coarse, learning_rate, max_iter, tol, each)
     return found.in_units(objective.unit)
+
+
+def transport_loss(
+    one: Measure,
+    other: Measure,
+    metric: Metric,
+    *,
+    reg: float = 0.0,
+    reg_unit: float | None = None,
+    device: torch.device | None = None,
+) -> float:
+    """Evaluate the loss between two measures, in the units of the ground cost.
+
+    Parameters
+    ----------
+    one, other : Measure
+    metric : str or callable
+    reg : float, default=0.0
+        Positive: the Sinkhorn divergence.
+    reg_unit : float, default=None
+        The ground cost of which `reg` is a fraction. The mean if None.
+    device : torch.device, default=None
+        Of `reg`.
+
+    Returns
+    -------
+    float
+    """
+    source = stack_measures([one])
+    objective: Objective
+    if reg > 0:
+        objective = EntropicObjective(source, other, metric, reg, device, reg_unit)
+    else:
+        objective, _ = _objective(source, other, metric)
+    return objective.unit * objective(np.ones(1)).value
 
 
 def _descend(
@@ -72,11 +126,19 @@ def _descend(
     learning_rate: str | float,
     max_iter: int,
     tol: float,
+    surcharges: Array | float,
 ) -> Unmixing:
     if learning_rate == "auto":
-        return solve_bundle(objective, max_iter=max_iter, tol=tol, coarse=coarse)
-    rate = float(learning_rate)
-    return solve_gradient(objective, learning_rate=rate, max_iter=max_iter, tol=tol)
+        return solve_bundle(
+            objective, max_iter=max_iter, tol=tol, coarse=coarse, surcharges=surcharges
+        )
+    return solve_gradient(
+        objective,
+        learning_rate=float(learning_rate),
+        max_iter=max_iter,
+        tol=tol,
+        surcharges=surcharges,
+    )
 
 
 def _solve_exactly(
@@ -86,13 +148,28 @@ def _solve_exactly(
     *,
     max_iter: int,
     tol: float,
+    outlier_cost: float | None,
+    surcharges: Array | float,
 ) -> Unmixing:
     """Solve by the linear programme, or by planes on the line, where they are cheap."""
-    if not line.applies(sources, metric):
-        return solve_linear(sources, target, metric, max_iter=max_iter, tol=tol)
+    if outlier_cost is not None or not line.applies(sources, metric):
+        return solve_linear(
+            sources,
+            target,
+            metric,
+            max_iter=max_iter,
+            tol=tol,
+            outlier_cost=outlier_cost,
+            surcharges=surcharges,
+        )
     objective, coarse = _objective(sources, target, metric)
-    exact = min(tol, EXACT)
-    found = solve_bundle(objective, max_iter=max_iter, tol=exact, coarse=coarse)
+    found = solve_bundle(
+        objective,
+        max_iter=max_iter,
+        tol=min(tol, EXACT),
+        coarse=coarse,
+        surcharges=surcharges / objective.unit,
+    )
     met = found.converged or found.relative_gap <= tol
     return found._replace(converged=met).in_units(objective.unit)
 

@@ -21,6 +21,7 @@ def solve_bundle(
     max_iter: int,
     tol: float,
     coarse: Objective | None = None,
+    surcharges: Array | float = 0.0,
 ) -> Unmixing:
     """Minimise by the level method (Lemaréchal, Nemirovskii & Nesterov, 1995).
 
@@ -39,15 +40,19 @@ def solve_bundle(
     coarse : Objective, default=None
         An approximation that is cheaper to evaluate. It is minimised first, and the
         points whose planes prove its minimum are where `objective` is tried first.
+    surcharges : ndarray of shape (K,), default=0.0
+        Cost of a unit of each weight, in the units of the objective.
 
     Returns
     -------
     Unmixing
     """
-    planes = CuttingPlanes(objective)
+    planes = CuttingPlanes(objective, surcharges)
     first = [objective.initial_weights()]
     if coarse is not None:
-        approximation = _descend(CuttingPlanes(coarse), first, max_iter, tol)
+        approximation = _descend(
+            CuttingPlanes(coarse, surcharges), first, max_iter, tol
+        )
         first = approximation.active_weights
     return _descend(planes, first, max_iter, tol).conclude(tol)
 

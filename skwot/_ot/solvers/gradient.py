@@ -1,14 +1,22 @@
 """Projected subgradient descent with a fixed learning rate."""
 
 import numpy as np
+from numpy.typing import NDArray
 from ot.utils import proj_simplex
 
 from skwot._ot.cutting_planes import CuttingPlanes
 from skwot._ot.unmixing import Objective, Unmixing
 
+Array = NDArray[np.float64]
+
 
 def solve_gradient(
-    objective: Objective, *, learning_rate: float, max_iter: int, tol: float
+    objective: Objective,
+    *,
+    learning_rate: float,
+    max_iter: int,
+    tol: float,
+    surcharges: Array | float = 0.0,
 ) -> Unmixing:
     """Run a fixed number of projected subgradient steps from equal weights.
 
@@ -24,13 +32,15 @@ def solve_gradient(
         Number of exact transport problems to solve.
     tol : float
         The result has converged if the gap is below this fraction of the value.
+    surcharges : ndarray of shape (K,), default=0.0
+        Cost of a unit of each weight, in the units of the objective.
 
     Returns
     -------
     Unmixing
         With the best of the iterates.
     """
-    planes = CuttingPlanes(objective)
+    planes = CuttingPlanes(objective, surcharges)
     n_sources = objective.masses.shape[1]
     weights = np.full(n_sources, 1 / n_sources)
     for _ in range(max(1, max_iter - 1)):

@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 
 from skwot._ot.dense import DenseObjective
 from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._ot.outliers import add_outlier_source
 from skwot._ot.solvers import solve_unmixing
 from skwot._ot.solvers.bundle import solve_bundle
 from skwot._ot.solvers.linear import EXACT, solve_linear
@@ -215,6 +216,34 @@ def test_weights_of_far_apart_diracs_are_shares(case):
     found = solve_linear(sources, target, "euclidean", max_iter=500, tol=1e-4)
     assert_allclose(found.weights, case.weights, atol=1e-12)
     assert_allclose(found.value, case.loss, rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+@pytest.mark.parametrize("seed", range(6))
+def test_surcharges_and_outliers_are_in_the_programme(seed, metric):
+    sources, target = measures_of(overlapping_sources(seed, repeated=seed % 3 == 0))
+    cost = cost_of(sources, target, metric)
+    masses = add_outlier_source(sources.masses)
+    level = (0.1, 0.5, 1.0, 30.0)[seed % 4] * cost.mean()
+    cost = np.vstack([cost, np.full((1, cost.shape[1]), level)])
+    rng = np.random.default_rng(seed)
+    surcharges = 0.3 * cost.mean() * rng.uniform(size=masses.shape[1])
+    found = solve_linear(
+        sources,
+        target,
+        metric,
+        max_iter=500,
+        tol=EXACT,
+        outlier_cost=level,
+        surcharges=surcharges,
+    )
+    assert (found.alpha[:, None] + found.beta <= cost + 1e-13 * cost.mean()).all()
+    slope = masses.T @ found.alpha + surcharges
+    bound = target.masses @ found.beta + slope.min()
+    assert_allclose(found.lower_bound, bound, rtol=1e-12)
+    assert found.converged
+    optimum, _ = solve_dense_lp(cost, masses.toarray(), target.masses, surcharges)
+    assert_allclose(found.value, optimum, rtol=1e-9, atol=1e-9 * cost.mean())
 
 
 def gaussians(n, *, n_sources=5, n_features=4, seed=0):

@@ -30,11 +30,14 @@ class Problem(NamedTuple):
         Column k holds the masses of source k. Every row has a positive entry.
     target : ndarray of shape (m,)
         Positive masses of the target.
+    surcharges : ndarray of shape (K,)
+        Cost of a unit of each weight.
     """
 
     cost: BlockCost
     masses: sparse.csr_array
     target: Array
+    surcharges: Array
 
 
 class Arcs(NamedTuple):

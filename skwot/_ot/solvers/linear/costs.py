@@ -32,24 +32,32 @@ class BlockCost:
         See :func:`skwot._ot.transport.ground_cost`.
     unit : float, default=None
         The unit to use instead.
+    outlier_cost : float, default=None
+        Adds a last point at this cost from everything.
 
     Attributes
     ----------
     shape : (int, int)
-        n and m.
+        n and m, where n includes the last point.
     unit : float
     """
 
     def __init__(
-        self, points: Array, others: Array, metric: Metric, unit: float | None = None
+        self,
+        points: Array,
+        others: Array,
+        metric: Metric,
+        unit: float | None = None,
+        outlier_cost: float | None = None,
     ) -> None:
         self._points, self._others, self._metric = points, others, metric
-        self.shape = len(points), len(others)
+        self._outlier_cost = outlier_cost
+        self.shape = len(points) + (outlier_cost is not None), len(others)
         self._matrix: Array | None = None
+        self.unit = 1.0
         kept = _KEPT_CALLS if callable(metric) else _KEPT_ENTRIES
         if len(points) * len(others) <= kept:
-            self._matrix = ground_cost(points, others, metric)
-        self.unit = 1.0
+            self._matrix = self.block(slice(None), slice(None))
         self.unit = self._typical() if unit is None else unit
         if self._matrix is not None:
             self._matrix /= self.unit
@@ -63,8 +71,11 @@ class BlockCost:
         """Return costs between some of the points and some of the others."""
         if self._matrix is not None:
             return self._matrix[rows][:, columns]
-        points, others = self._points[rows], self._others[columns]
-        cost = ground_cost(points, others, self._metric)
+        index = np.arange(self.shape[0])[rows]
+        points = self._points.take(index, axis=0, mode="clip")
+        cost = ground_cost(points, self._others[columns], self._metric)
+        if self._outlier_cost is not None:
+            cost[index == len(self._points)] = self._outlier_cost
         return np.divide(cost, self.unit, out=cost)
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
@@ -84,13 +95,17 @@ class BlockCost:
         return costs
 
     def between(self, rows: Index, columns: Index) -> "BlockCost":
-        """Restrict to subsets of the points, in the same unit."""
-        points, others = self._points[rows], self._others[columns]
+        """Restrict to subsets of the points, sorted, in the same unit."""
+        is_outlier = rows == len(self._points)
+        points, others = self._points[rows[~is_outlier]], self._others[columns]
+        outlier_cost = self._outlier_cost if is_outlier.any() else None
         if self._matrix is None:
-            return BlockCost(points, others, self._metric, self.unit)
+            return BlockCost(points, others, self._metric, self.unit, outlier_cost)
         # Calls of the metric are not repeated.
         part = BlockCost.__new__(BlockCost)
-        part.__dict__.update(self.__dict__, _points=points, _others=others)
+        part.__dict__.update(
+            self.__dict__, _points=points, _others=others, _outlier_cost=outlier_cost
+        )
         part.shape = len(rows), len(columns)
         part._matrix = self._matrix[np.ix_(rows, columns)]
         return part

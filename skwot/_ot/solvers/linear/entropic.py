@@ -122,6 +122,7 @@ def _sample(problem: Problem, size: int) -> tuple[Problem, Index]:
         problem.cost.between(atoms, columns),
         sparse.csr_array((values, (row, source)), shape=shape),
         counts / size,
+        problem.surcharges,
     )
     return small, atoms
 
@@ -213,23 +214,25 @@ def _sinkhorn(
 
     Bregman projections (Benamou et al., 2015), in turn onto the plans with target
     marginal b and onto those whose source marginal is that of some weights. For the
-    second, the mean of the potential has to be equal in all sources. That gives
+    second, the mean of the potential and the surcharge have to have the same sum in all
+    sources. That gives
     the weights in closed form, if an atom of several sources counts as one of each.
 
     Returns
     -------
     alpha, beta, weights : ndarrays of shapes (n,), (m,), (K,)
     """
-    _, masses, target = problem
+    _, masses, target, surcharges = problem
     means = masses.T.tocsr()
     transposed = kernel.T.tocsr() if sparse.issparse(kernel) else kernel.T
     entropy = np.bincount(masses.indices, xlogy(masses.data, masses.data))
+    constant = entropy + surcharges / eps
     leak = _LEAK * target
     log_target, log_v = np.log(target), np.zeros(len(beta))
     for _ in range(_MAX_SWEEPS):
         before = log_v
         s = kernel @ np.exp(log_v).astype(kernel.dtype) + _LEAK
-        log_weights = means @ (np.log(s) - alpha / eps) - entropy
+        log_weights = means @ (np.log(s) - alpha / eps) - constant
         log_weights -= np.logaddexp.reduce(log_weights)
         u = masses @ np.exp(np.maximum(log_weights, _LEAST_LOG)) / s
         log_v = log_target - np.log(transposed @ u.astype(kernel.dtype) + leak)

@@ -204,7 +204,7 @@ def _attach(arcs: Arcs, flow: Flow, a: Array) -> Array:
 def plan_cost(
     problem: Problem, weights: Array, arcs: Arcs, box: Box, alpha: Array, beta: Array
 ) -> float:
-    """Cost of a plan with exact marginals at given weights.
+    """Cost of a plan with exact marginals at given weights, and their surcharges.
 
     The plan runs over the arcs that are tight at the potentials, or over all
     if these do not suffice. Mass that still is stranded is coupled in the order of
@@ -232,7 +232,8 @@ def plan_cost(
     i, j, mass = flow.source[real], flow.target[real], flow.mass[real]
     rows, columns, rest = _couple_stranded(flow)
     ends = np.append(i, rows), np.append(j, columns)
-    return float(np.append(mass, rest) @ problem.cost.pairs(*ends))
+    moved = np.append(mass, rest) @ problem.cost.pairs(*ends)
+    return float(moved + problem.surcharges @ weights)
 
 
 def _couple_stranded(flow: Flow) -> tuple[Index, Index, Array]:

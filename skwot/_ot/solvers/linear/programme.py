@@ -75,6 +75,7 @@ class JointProgramme:
         self._problem, self._start, self.arcs = problem, start, arcs
         self._scale = float(max(problem.cost.shape))
         loss = (problem.masses @ start) @ flow.alpha + problem.target @ flow.beta
+        self._constant = float(problem.surcharges @ start)
         self._price = _COST_PER_LOSS / max(float(loss), _LEAST_LOSS)
         self._n_fixed = 2 * len(start) + len(box.centre)
         self._solver: Any = highspy.Highs()
@@ -85,7 +86,8 @@ class JointProgramme:
 
     def _model(self, box: Box) -> Any:
         problem, start, n_free = self._problem, self._start, len(box.centre)
-        costs = [np.zeros(2 * len(start)), box.cost, self.arcs.cost]
+        surcharges = self._scale * problem.surcharges
+        costs = [surcharges, -surcharges, box.cost, self.arcs.cost]
         free = np.full(n_free + len(self.arcs.cost), highspy.kHighsInf)
         model: Any = highspy.HighsLp()
         model.num_col_, model.num_row_ = self._n_fixed + len(self.arcs.cost), n_free
@@ -173,7 +175,7 @@ class JointProgramme:
         value = self._solver.getInfo().objective_function_value
         return Solution(
             weights / weights.sum(),
-            value / (self._price * self._scale),
+            value / (self._price * self._scale) + self._constant,
             dual[:n],
             dual[n:],
             float(stranded),

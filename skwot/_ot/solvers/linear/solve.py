@@ -3,9 +3,11 @@
 import numpy as np
 
 from skwot._ot.measures import Measure, SourceMeasures
+from skwot._ot.outliers import add_outlier_source
 from skwot._ot.solvers.linear.arcs import (
     DUAL_TOL,
     Arcs,
+    Array,
     Problem,
     join_arcs,
     tightest,
@@ -35,6 +37,8 @@ def solve_linear(
     *,
     max_iter: int,
     tol: float,
+    outlier_cost: float | None = None,
+    surcharges: Array | float = 0.0,
 ) -> Unmixing:
     """Minimise exactly, with all costs in the units of the ground cost.
 
@@ -49,14 +53,23 @@ def solve_linear(
     tol : float
         The result has converged if the gap is below this fraction of the value. The
         search itself goes on to a gap of 1e-9.
+    outlier_cost : float, default=None
+        Adds an atom at this cost from everything, and a last source that is this
+        atom: what no source explains more cheaply.
+    surcharges : ndarray of shape (K,), default=0.0
+        Cost of a unit of each weight, in the units of the ground cost.
 
     Returns
     -------
     Unmixing
         With the values of the programmes as its curve.
     """
-    cost = BlockCost(sources.points, target.points, metric)
-    problem = Problem(cost, sources.masses, target.masses)
+    masses = sources.masses
+    if outlier_cost is not None:
+        masses = add_outlier_source(masses)
+    cost = BlockCost(sources.points, target.points, metric, outlier_cost=outlier_cost)
+    each = surcharges / cost.unit * np.ones(masses.shape[1])
+    problem = Problem(cost, masses, target.masses, each)
     search = _Search(problem)
     search.run(max_iter, min(tol, EXACT))
     return search.conclude(tol).in_units(cost.unit)
@@ -110,8 +123,8 @@ class _Search:
         found = scan_costs(
             self._problem.cost, beta, -DUAL_TOL, per_row=SCANNED_ARCS, alpha=alpha
         )
-        _, masses, target = self._problem
-        bound = dual_bound(masses, target, found.alpha, found.beta)
+        _, masses, target, surcharges = self._problem
+        bound = dual_bound(masses, target, found.alpha, found.beta, surcharges)
         if bound > self._bound:
             self._bound, self._best = bound, found
         new = self._violated(found.arcs)
