@@ -28,6 +28,7 @@ from sklearn.utils.validation import (
 from skwot._bootstrap import BootstrapResult, summarise
 from skwot._classifier import cross_fit, probability_points
 from skwot._device import check_device
+from skwot._identifiability import check_identifiability
 from skwot._ot.assignment import assign, assign_entropic
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
 from skwot._ot.noise import sampling_noise
@@ -164,6 +165,12 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Number of exact transport problems, or linear programmes, solved.
     converged_ : bool
         Whether `dual_gap_` met `tol`.
+    identifiability_ : ndarray of shape (K,)
+        How well each weight is determined by how the sources differ: 0 if the source
+        is a combination of the others, 1 if it and its nearest are two single points.
+        Below 0.005 there is an
+        :class:`~skwot.exceptions.IdentifiabilityWarning`. See the :ref:`User Guide
+        <identifiability>`.
     unexplained_ : float
         Share of the target that no source explains; 0.0 unless `outlier_cost` is set.
         `weights_` are the shares in the rest.
@@ -372,6 +379,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         self.outlier_cost_ = self._resolve_outlier_cost(sources, seed)
         fewer = [self._quantize(source, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
+        self.identifiability_ = check_identifiability(
+            stacked, self.metric, self.classes_
+        )
         target, moved = self._quantize(target, random_state)
         self.source_noise_ = self._measure_noise(sources, stacked, target, seed)
         # The sources' own rows are at no distance from themselves.

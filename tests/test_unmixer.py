@@ -1,4 +1,5 @@
 import pickle
+import re
 import warnings
 
 import joblib
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -22,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skwot import WassersteinUnmixer, stack_sources
 from skwot.datasets import make_unmixing
+from skwot.exceptions import IdentifiabilityWarning
 from tests.generators.measures import (
     far_apart_diracs,
     overlapping_sources,
@@ -345,6 +347,79 @@ def test_max_support_bounds_its_error(metric):
     assert exact.lower_bound_ <= fewer.loss_ + fewer.quantization_error_
     assert exact.quantization_error_ == 0
     assert_array_equal(fewer.unmix(X[y == -1]), fewer.unmix(X[y == -1]))
+
+
+def test_sources_that_are_equal_are_named():
+    rng = np.random.default_rng(0)
+    cells, others = rng.normal(size=(20, 2)), rng.normal(4, size=(20, 2))
+    sources = {"a": cells, "b": others, "c": cells, "d": cells + 1e-3}
+    rows = stack_sources(sources, others, target_label="?")
+    message = (
+        r"sources 'a', 'c' and 'd' are \(nearly\) the same distribution "
+        r"\(identifiability .*\)\. Weight moves"
+    )
+    with pytest.warns(IdentifiabilityWarning, match=message) as caught:
+        unmixer = WassersteinUnmixer(target_label="?").fit(*rows)
+    assert caught[0].filename == __file__
+    assert (unmixer.identifiability_[[0, 2, 3]] < 1e-3).all()
+    assert unmixer.identifiability_[1] > 0.5
+    assert_allclose(unmixer.weights_[1], 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("spectra", "message"),
+    [
+        (
+            {"a": [3, 1, 0, 0], "b": [0, 0, 1, 3], "c": [3, 1, 1, 3]},
+            "source 'c' is (nearly) the mixture 0.5 of 'a' + 0.5 of 'b' (identif",
+        ),
+        (
+            {0: [1, 1, 0, 0], 1: [0, 0, 1, 1], 2: [1, 0, 1, 0], 3: [0, 1, 0, 1]},
+            "the mixture 0.5 of 0 + 0.5 of 1 is (nearly) the mixture 0.5 of 2 + 0.5 of",
+        ),
+    ],
+)
+def test_mixtures_among_the_sources_are_named(spectra, message):
+    bins = np.arange(4.0)[:, None]
+    sources = {label: (bins, masses) for label, masses in spectra.items()}
+    rows = stack_sources(sources, (bins, [1, 2, 3, 4]))
+    with pytest.warns(IdentifiabilityWarning, match=re.escape(message)):
+        unmixer = WassersteinUnmixer().fit(*rows)
+    assert_allclose(unmixer.identifiability_, 0, atol=1e-10)
+
+
+def test_a_copy_does_not_hide_a_mixture():
+    bins = np.arange(6.0)[:, None]
+    one, other, apart = [3, 1, 0, 0, 0, 0], [0, 0, 1, 3, 0, 0], [0, 0, 0, 0, 1, 1]
+    spectra = [one, one, other, np.add(one, other), apart]
+    rows = stack_sources([(bins, masses) for masses in spectra], (bins, np.ones(6)))
+    with pytest.warns(IdentifiabilityWarning) as caught:
+        unmixer = WassersteinUnmixer().fit(*rows)
+    (text,) = (str(warning.message) for warning in caught)
+    assert "sources 0 and 1 are (nearly) the same" in text
+    assert "source 3 is (nearly) the mixture 0.25 of 0 + 0.25 of 1 + 0.5 of 2" in text
+    assert_array_equal(unmixer.identifiability_ > 0.1, [0, 0, 0, 0, 1])
+
+
+def test_of_many_doubtful_sources_the_worst_are_named():
+    X, y, _ = make_unmixing(20, 1, random_state=0)
+    with pytest.warns(IdentifiabilityWarning, match=r"; and \d more, see") as caught:
+        unmixer = WassersteinUnmixer().fit(X, y)
+    assert str(caught[0].message).count("(identifiability ") == 3
+    assert (unmixer.identifiability_ < 0.005).sum() > 3
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_digits, load_wine])
+@pytest.mark.parametrize("classifier", [None, LogisticRegression()])
+def test_benchmark_sets_are_identifiable(load, classifier):
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    X = PCA(min(20, X.shape[1]), random_state=0).fit_transform(X)
+    rows = np.arange(len(X)) % 3 == 0
+    labels = np.append(y[rows], -1)
+    unmixer = WassersteinUnmixer(classifier=classifier)
+    unmixer.fit(np.append(X[rows], X[:1], axis=0), labels)
+    assert ((unmixer.identifiability_ > 0.05) & (unmixer.identifiability_ <= 1)).all()
 
 
 def contaminated(random_state=0):

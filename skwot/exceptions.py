@@ -1,0 +1,23 @@
+"""Warnings of skwot's own."""
+
+
+class IdentifiabilityWarning(UserWarning):
+    """Some sources are, or nearly are, mixtures of each other.
+
+    No method can then tell their weights apart, however well the transport cost is
+    minimised. The message names the sources.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skwot import WassersteinUnmixer
+    >>> from skwot.exceptions import IdentifiabilityWarning
+    >>> X, y = [[0], [1], [0], [1], [5]], ["a", "a", "b", "b", "c"]
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     unmixer = WassersteinUnmixer().fit(X, y)
+    >>> [warning.category for warning in caught] == [IdentifiabilityWarning]
+    True
+    >>> unmixer.identifiability_.round(3)
+    array([0.   , 0.   , 0.944])
+    """
