@@ -117,7 +117,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     outlier_cost : float, "auto" or None, default=None
         Adds a virtual source at this cost, in units of the ground cost, from
         everything: target mass that no source explains more cheaply goes to
-        `unexplained_` instead of distorting the weights. "auto" takes the 85th
+        `unexplained_` instead of distorting the weights. "auto" takes the 87th
         percentile of the costs that are paid when one random half of each source is
         transported onto the other, and subtracts the noise of the sources as `debias`
         does. None: all of the target is explained.

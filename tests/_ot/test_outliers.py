@@ -17,7 +17,7 @@ def test_two_points_pay_their_distance():
 
 
 def test_the_level_is_a_percentile_over_sources_of_equal_mass():
-    # Nine sources pay 1, one pays 100: the 85th percentile is still 1.
+    # Nine sources pay 1, one pays 100: the 87th percentile is still 1.
     sources = [measure([[0.0], [1.0]])] * 9 + [measure([[0.0], [100.0]])]
     assert calibrate_outlier_cost(sources, "euclidean", 0) == 1
     assert calibrate_outlier_cost(sources[4:], "euclidean", 0) == 100
