@@ -4,8 +4,8 @@ Proportions with error bars
 
 A proportion is a measurement, and a measurement needs an interval, a check of what it
 takes for granted, and a way to say that something else is in the sample. Here are all
-three, on scikit-learn's digits: half of them are labelled and serve as sources, bags are
-drawn from the other half.
+three, on scikit-learn's digits: half of them are labelled and serve as sources, and
+bags are drawn from the other half.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -41,8 +41,8 @@ def draw_bag(proportions, size=200):
 # %%
 # Intervals
 # ---------
-# :meth:`~skwot.WassersteinUnmixer.bootstrap` draws the rows of sources and bag again and
-# again. The sources are samples of their classes, some more dispersed than others:
+# :meth:`~skwot.WassersteinUnmixer.bootstrap` draws the rows of sources and bag many
+# times. The sources are samples of their classes, some more dispersed than others:
 # ``debias`` subtracts what that costs.
 
 truth = rng.dirichlet(np.ones(10))
@@ -82,12 +82,12 @@ print("standard error ", *(f"{error:5.3f}" for error in result.standard_error))
 # %%
 # Something foreign
 # -----------------
-# Nobody labelled a seven, and a fifth of the next bag are sevens. Balanced transport has
+# Nobody labelled a zero, and a fifth of the next bag are zeros. Balanced transport has
 # to share them out among the other digits. ``outlier_cost="auto"`` leaves unexplained
 # what is further from every source than their own rows mostly are from each other.
 
-known = y != 7
-others = np.arange(10) != 7
+known = y != 0
+others = np.arange(10) != 0
 truth = rng.dirichlet(np.ones(10))
 truth = np.where(others, 0.8 * truth / truth[others].sum(), 0.2)
 bag = draw_bag(truth)
@@ -109,11 +109,11 @@ for outlier_cost in (None, "auto"):
 
 rows = unmixer.target_points_
 potentials = unmixer.target_potentials_
-is_seven = np.isin(rows, pool[pool_labels == 7]).all(axis=1)
+is_zero = np.isin(rows, pool[pool_labels == 0]).all(axis=1)
 bins = np.linspace(potentials.min(), potentials.max(), 30)
 
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-ax.hist([potentials[~is_seven], potentials[is_seven]], bins, stacked=True)
-ax.legend(["a digit with a source", "a seven"])
+ax.hist([potentials[~is_zero], potentials[is_zero]], bins, stacked=True)
+ax.legend(["a digit with a source", "a zero"])
 ax.set(xlabel="potential of the row", ylabel="rows of the bag")
 plt.show()

@@ -135,6 +135,12 @@ class Labels(NamedTuple):
         """Whether the target has rows of its own."""
         return not (self.source[self.target] >= 0).any()
 
+    def shares(self, masses: Array) -> Array:
+        """Each source's share of the mass of all sources, shape (K,)."""
+        labelled = self.source >= 0
+        totals = np.bincount(self.source[labelled], masses[labelled])
+        return totals / totals.sum()
+
     def measures(self, X: Array, masses: Array) -> list[Measure]:
         """Canonical measure of each source."""
         return [

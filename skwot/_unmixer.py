@@ -36,8 +36,8 @@ from skwot._ot.outliers import calibrate_outlier_cost
 from skwot._ot.quantization import Quantization, loss_error, quantize
 from skwot._ot.resampling import Replicates, bootstrap_weights
 from skwot._ot.solvers import solve_unmixing, transport_loss
-from skwot._ot.transport import METRICS, Metric, ground_cost
-from skwot._ot.unmixing import Unmixing
+from skwot._ot.transport import METRICS, REFLEXIVE, Metric, ground_cost
+from skwot._ot.unmixing import Unmixing, own_mixture
 from skwot._sources import measure_of_rows, read_labels
 
 Array = NDArray[np.float64]
@@ -162,7 +162,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     loss_curve_ : ndarray of shape (n_iter_,)
         Cost at each step.
     n_iter_ : int
-        Number of exact transport problems, or linear programmes, solved.
+        Number of exact transport problems, or linear programmes, solved. One if the
+        target is all rows, where nothing has to move.
     converged_ : bool
         Whether `dual_gap_` met `tol`.
     identifiability_ : ndarray of shape (K,)
@@ -366,38 +367,61 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
                 self.classifier, rows, read, given, self.cv
             )
             sources = read.measures(rows, masses)
+        target = read.target_measure(rows, masses)
         self._fit_measures(
-            sources, read.target_measure(rows, masses), read.has_own_target
+            sources, target, None if read.has_own_target else read.shares(masses)
         )
         return self
 
     def _fit_measures(
-        self, sources: list[Measure], target: Measure, has_own_target: bool
+        self, sources: list[Measure], target: Measure, shares: Array | None
     ) -> None:
+        """Solve for the target, which may be the sources themselves in these shares."""
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(np.iinfo(np.int32).max)
         self.outlier_cost_ = self._resolve_outlier_cost(sources, seed)
         fewer = [self._quantize(source, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
+        self.source_points_ = stacked.points
+        self.source_masses_ = stacked.masses.toarray()
         self.identifiability_ = check_identifiability(
             stacked, self.metric, self.classes_
         )
+        if shares is not None and self._leaves_all_in_place():
+            self.source_noise_ = self._measure_noise(sources, seed)
+            outliers = [] if self.outlier_cost_ is None else [0.0]
+            target, found = own_mixture(stacked, shares)
+            weights = np.append(shares, outliers)
+            self._set_solution(target, found._replace(weights=weights), 0.0)
+            return
         target, moved = self._quantize(target, random_state)
-        self.source_noise_ = self._measure_noise(sources, stacked, target, seed)
-        # The sources' own rows are at no distance from themselves.
-        noise = self._noise() if has_own_target else np.zeros(1)
+        self.source_noise_ = self._measure_noise(
+            sources, seed, self._reg_unit(stacked, target)
+        )
+        # The sources' own rows are no other sample.
+        noise = self._noise() if shares is None else np.zeros(1)
         found = self._solve(stacked, target, noise)
-        self.source_points_ = stacked.points
-        self.source_masses_ = stacked.masses.toarray()
-        self.target_points_, self.target_masses_ = target
-        self._set_solution(found, noise.max() / 2)
+        self._set_solution(target, found, noise.max() / 2)
+        weights, _ = self._explained(found.weights)
+        costs = np.array([source.cost for source in fewer])
         self.quantization_error_ = loss_error(
             found.value,
-            [float(self.weights_ @ [source.cost for source in fewer]), moved],
+            [float(weights @ costs), moved],
             self.metric,
         )
         if not found.converged:
             _warn_not_converged([found], self.max_iter, self.tol)
+
+    def _leaves_all_in_place(self) -> bool:
+        """Whether a target that is the sources' own mixture needs no solver."""
+        descends = self.reg > 0 or self.learning_rate != "auto"
+        return self.metric in REFLEXIVE and not descends
+
+    def _reg_unit(self, sources: SourceMeasures, target: Measure) -> float | None:
+        """Return the mean ground cost, of which `reg` is a fraction."""
+        if self.reg == 0:
+            return None
+        return float(ground_cost(sources.points, target.points, self.metric).mean())
 
     def _check_combination(self) -> None:
         if self.reg > 0 and self.solver != "pgd":
@@ -415,18 +439,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         return None if self.outlier_cost is None else float(self.outlier_cost)
 
     def _measure_noise(
-        self,
-        sources: list[Measure],
-        stacked: SourceMeasures,
-        target: Measure,
-        seed: int,
+        self, sources: list[Measure], seed: int, reg_unit: float | None = None
     ) -> Array:
         if not (self.debias or self.outlier_cost == "auto"):
             return np.zeros(len(sources))
-        reg_unit = None
-        if self.reg > 0:
-            cost = ground_cost(stacked.points, target.points, self.metric)
-            reg_unit = float(cost.mean())
 
         def loss(one: Measure, other: Measure) -> float:
             return transport_loss(
@@ -475,7 +491,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             device=check_device(self.device),
         )
 
-    def _set_solution(self, found: Unmixing, largest: float) -> None:
+    def _set_solution(self, target: Measure, found: Unmixing, largest: float) -> None:
+        self.target_points_, self.target_masses_ = target
+        self.quantization_error_ = 0.0
         self.weights_, self.unexplained_ = self._explained(found.weights)
         self.loss_ = found.value - largest
         self.lower_bound_ = found.lower_bound - largest

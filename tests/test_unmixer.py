@@ -538,6 +538,32 @@ def test_without_a_target_there_is_nothing_to_debias():
     assert (unmixer.source_noise_ > 0).all()
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"solver": "lp", "outlier_cost": 5.0},
+        {"max_support": 20, "random_state": 0},
+        {"metric": "cosine"},
+        {"metric": lambda x, y: abs(x - y).sum()},
+    ],
+)
+def test_without_a_target_nothing_moves(parameters):
+    X, y, _ = make_unmixing(4, 3, random_state=1)
+    X, y = X[y >= 0][:-50], y[y >= 0][:-50]
+    masses = np.random.default_rng(0).uniform(0.5, 2, len(X))
+    unmixer = WassersteinUnmixer(**parameters).fit(X, y, masses)
+    expected = np.bincount(y, masses) / masses.sum()
+    assert_allclose(unmixer.weights_, expected, atol=1e-6)
+    assert_allclose(unmixer.loss_, 0, atol=1e-12)
+    assert unmixer.converged_
+    assert unmixer.unexplained_ <= 1e-12
+    assert_allclose(unmixer.target_masses_.sum(), 1)
+    assert_allclose(unmixer.transform(X).sum(axis=1), 1)
+    assert unmixer.quantization_error_ == 0
+    assert len(unmixer.loss_curve_) == unmixer.n_iter_
+
+
 @pytest.mark.parametrize("parameters", [{}, {"max_support": 40}, {"reg": 0.1}])
 def test_debiasing_depends_neither_on_order_nor_on_units(parameters):
     X, y = compact_and_dispersed(0)

@@ -29,6 +29,9 @@ METRICS = frozenset(
     }
 )
 
+# Those by which a point is at exactly no distance from itself.
+REFLEXIVE = METRICS - {"braycurtis", "correlation", "cosine"}
+
 OPTIMAL = 1  # status of POT's network simplex
 MAX_PIVOTS = 10**12  # the network simplex ends by itself
 _MASS_ROUNDING = 1e-15

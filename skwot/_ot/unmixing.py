@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skwot._ot.measures import Measure, SourceMeasures
+
 Array = NDArray[np.float64]
 
 # Values cannot be told apart below this fraction of the mean ground cost.
@@ -165,6 +167,29 @@ def dual_bound(
         ``b . beta + min_k (H^T alpha + s)_k``.
     """
     return float(target @ beta + (masses.T @ alpha + surcharges).min())
+
+
+def own_mixture(sources: SourceMeasures, weights: Array) -> tuple[Measure, Unmixing]:
+    """Solve for a target that is a mixture of the sources themselves.
+
+    Where staying costs nothing, the plan that leaves all mass where it is is optimal.
+    Potentials of zero prove it.
+
+    Parameters
+    ----------
+    sources : SourceMeasures
+    weights : ndarray of shape (K,)
+
+    Returns
+    -------
+    target : Measure
+    solution : Unmixing
+    """
+    masses = sources.masses @ weights
+    kept = masses > 0
+    target = Measure(sources.points[kept], masses[kept] / masses.sum())
+    zeros = np.zeros(len(masses))
+    return target, Unmixing(weights, 0.0, 0.0, zeros, zeros[kept], np.zeros(1), True)
 
 
 def source_shares(
