@@ -74,16 +74,22 @@ class DenseObjective:
         target: Array,
         start: Array,
         pool: tuple[Array, Array],
+        rounding: float = ROUNDING,
     ) -> "DenseObjective":
         """Pose the problem for other masses on the same points.
 
         Descent begins at `start`. Feasibility of potentials does not depend on
         masses: each pair of the pool, of shapes (n_pairs, n) and (n_pairs, m), gives
-        a plane of the new problem, too.
+        a plane of the new problem, too. Massless atoms are left out of it. Values need
+        not be told apart below `rounding`.
         """
+        rows, columns = np.flatnonzero(masses.sum(axis=1)), np.flatnonzero(target)
         other = copy(self)
-        other._set_masses(masses, target)
-        other._start, other._pool = start, pool
+        other.cost = self.cost[np.ix_(rows, columns)]
+        other._cost = torch.from_numpy(other.cost)
+        other._set_masses(masses[rows], target[columns])
+        other.rounding = rounding
+        other._start, other._pool = start, (pool[0][:, rows], pool[1][:, columns])
         return other
 
     def __call__(self, weights: Array) -> Evaluation:

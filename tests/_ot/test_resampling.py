@@ -1,5 +1,6 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from skwot._ot.dense import DenseObjective
 from skwot._ot.measures import canonical_measure, stack_measures
@@ -45,29 +46,60 @@ def test_planes_of_the_sample_are_planes_of_a_replicate():
         assert below <= replicate(weights).value + 1e-12
 
 
-def test_replicates_are_solved_as_if_alone():
+def solve_alone(sources, target, drawn):
+    """Weights of a replicate as a problem of its own."""
+    kept = drawn.masses.sum(axis=1) > 0
+    alone = DenseObjective(
+        sources._replace(points=sources.points[kept], masses=drawn.masses[kept]),
+        target._replace(
+            points=target.points[drawn.target > 0],
+            masses=drawn.target[drawn.target > 0],
+        ),
+        "euclidean",
+    )
+    return drawn.complete(solve_bundle(alone, max_iter=200, tol=1e-8).weights)
+
+
+def test_replicates_are_solved_as_if_alone_to_a_fraction_of_their_spread():
     sources, target = problem(2)
     sample = sample_of(sources, target)
-    seeds = np.random.SeedSequence(0).spawn(5)
+    seeds = np.random.SeedSequence(0).spawn(30)
     sizes = sample.source_sizes, sample.target_size
     result = bootstrap_weights(
         sources, target, "euclidean", None, sizes=sizes, seeds=seeds, max_iter=100
     )
     assert result.n_failed == 0
-    assert result.weights.shape == (5, 3)
-    for seed, weights in zip(seeds, result.weights, strict=True):
-        drawn = resample(sample, np.random.default_rng(seed))
-        kept = drawn.masses.sum(axis=1) > 0
-        alone = DenseObjective(
-            sources._replace(points=sources.points[kept], masses=drawn.masses[kept]),
-            target._replace(
-                points=target.points[drawn.target > 0],
-                masses=drawn.target[drawn.target > 0],
-            ),
-            "euclidean",
-        )
-        best = solve_bundle(alone, max_iter=200, tol=1e-8)
-        assert alone(weights).value <= best.value * (1 + 3e-3) + 1e-12
+    assert result.weights.shape == (30, 3)
+    assert_allclose(result.weights.sum(axis=1), 1)
+    exact = np.array(
+        [
+            solve_alone(sources, target, resample(sample, np.random.default_rng(seed)))
+            for seed in seeds
+        ]
+    )
+    error = np.sqrt(((result.weights - exact) ** 2).mean(axis=0))
+    assert (error < 0.25 * exact.std(axis=0)).all()
+
+
+def test_what_a_sample_lacks_is_not_impossible():
+    # Sources far apart, so that the weights are the target's masses.
+    masses = sparse.csr_array(np.eye(3))
+    sample = Sample(masses, np.array([5, 5, 5]), np.array([0.75, 0.25, 0.0]), 40)
+    rng = np.random.default_rng(0)
+    drawn = [resample(sample, rng) for _ in range(2000)]
+    counts = 40 * np.array([one.complete(one.target) for one in drawn])
+    assert_allclose(counts, counts.round(), atol=1e-9)
+    # Of 40 rows and half a row of each source.
+    expected = 40 * np.array([30.5, 10.5, 0.5]) / 41.5
+    assert_allclose(counts.mean(axis=0), expected, rtol=0.1)
+
+
+def test_at_least_one_row_of_the_target_is_drawn():
+    sample = Sample(sparse.csr_array(np.eye(9)), np.ones(9, int), np.ones(1), 1)
+    rng = np.random.default_rng(0)
+    for drawn in [resample(sample, rng) for _ in range(20)]:
+        assert_allclose(drawn.target, 1)
+        assert_allclose(drawn.complete(np.eye(9)[0]).sum(), 1)
 
 
 def test_one_seed_one_result():
