@@ -9,6 +9,10 @@ enough of them. An interval covers if it contains the w of its class: the preval
 in the population, not the share in the sample. The draws are the same for each method.
 As many are made as fit into the minutes given to each set.
 
+Rows are compared by 20 principal components, also with ``debias``, or by the
+probabilities of a logistic regression. What plain resampling makes of rows whose
+classes are known shows how much is left to any method.
+
 Prints the share of intervals that cover, at a nominal 95 %, with its standard error
 over draws, their mean width, the ratio of that to EMQ's, and the time of an interval
 without that of fitting.
@@ -38,6 +42,7 @@ except ImportError:
 
 N_ROWS = 200
 LOADERS = {"breast_cancer": load_breast_cancer, "digits": load_digits}
+CASES = ["components", "debiased", "classifier"]
 REFERENCE = "EMQ, QuaPy"
 
 
@@ -51,7 +56,7 @@ def draw(X, y, rng):
         np.resize(rng.permutation(rest[y[rest] == k]), n) for k, n in enumerate(counts)
     ]
     target = scaler.transform(X[np.concatenate(rows)])
-    return scaler.transform(X[first]), y[first], target, prevalences
+    return scaler.transform(X[first]), y[first], target, counts, prevalences
 
 
 def components(X, target):
@@ -87,19 +92,28 @@ def quapy_intervals(X, y, target):
     return (region.I_low, region.I_high), seconds
 
 
-def intervals(X, y, target, n_resamples):
+def known_intervals(counts, n_resamples):
+    """Percentiles of the plain bootstrap of rows whose classes are known."""
+    rng = np.random.default_rng(0)
+    shares = rng.multinomial(N_ROWS, counts / N_ROWS, size=n_resamples) / N_ROWS
+    return np.quantile(shares, [0.025, 0.975], axis=0)
+
+
+def intervals(X, y, target, counts, chosen, n_resamples):
     """Yield the name of a method, the ends of its intervals, and seconds."""
+    yield "classes known, plain", known_intervals(counts, n_resamples), 0.0
     if EMQ is not None:
         yield REFERENCE, *quapy_intervals(X, y, target)
-    projected, projected_target = components(X, target)
     cases = {
-        "W1, components": (WassersteinUnmixer(), projected, projected_target),
-        "W1, classifier": (WassersteinUnmixer(classifier=classifier()), X, target),
+        "components": (WassersteinUnmixer(), *components(X, target)),
+        "debiased": (WassersteinUnmixer(debias=True), *components(X, target)),
+        "classifier": (WassersteinUnmixer(classifier=classifier()), X, target),
     }
-    for name, (unmixer, rows, target_rows) in cases.items():
+    for name in chosen:
+        unmixer, rows, target_rows = cases[name]
         ends, seconds = skwot_intervals(unmixer, rows, y, target_rows, n_resamples)
         for method, pair in ends.items():
-            yield f"{name}, {method}", pair, seconds
+            yield f"W1, {name}, {method}", pair, seconds
 
 
 def run(name, options):
@@ -111,7 +125,9 @@ def run(name, options):
         if time.perf_counter() > end:
             break
         *rows, truth = draw(X, y, np.random.default_rng([options.seed, i]))
-        for method, (low, high), taken in intervals(*rows, options.resamples):
+        for method, (low, high), taken in intervals(
+            *rows, options.cases, options.resamples
+        ):
             covers.setdefault(method, []).append((low <= truth) & (truth <= high))
             widths.setdefault(method, []).append(high - low)
             seconds.setdefault(method, []).append(taken)
@@ -136,6 +152,7 @@ def report(name, n_resamples, covers, widths, seconds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--sets", nargs="+", choices=LOADERS, default=list(LOADERS))
+    parser.add_argument("--cases", nargs="*", choices=CASES, default=CASES)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--resamples", type=int, default=200)
