@@ -5,8 +5,8 @@ from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.utils import check_array
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from skwot._ot.measures import Measure, canonical_measure
@@ -200,3 +200,39 @@ def measure_of_rows(points: Array, masses: Array, name: str) -> Measure:
             f"got zero on all {len(masses)} rows."
         )
     return canonical_measure(points, masses)
+
+
+class Target(NamedTuple):
+    """A target and its number of rows."""
+
+    measure: Measure
+    size: int
+
+
+def split_groups(X: Array, masses: Array, groups: ArrayLike | None) -> list[Target]:
+    """Make a target of the rows of each group, or one of all.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d)
+    masses : ndarray of shape (n_samples,)
+    groups : array-like of shape (n_samples,) or None
+
+    Returns
+    -------
+    list of Target
+        In the order of ``numpy.unique(groups)``.
+    """
+    if groups is None:
+        return [_target_of_rows(X, masses, "the target")]
+    groups = column_or_1d(groups)
+    check_consistent_length(X, groups)
+    names, group = np.unique(groups, return_inverse=True)
+    return [
+        _target_of_rows(X[group == k], masses[group == k], f"group {name!r}")
+        for k, name in enumerate(names.tolist())
+    ]
+
+
+def _target_of_rows(X: Array, masses: Array, name: str) -> Target:
+    return Target(measure_of_rows(X, masses, name), int(np.count_nonzero(masses)))

@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skwot._bootstrap import BootstrapResult, summarise
+from skwot._bootstrap import BootstrapResult, draw_replicates, summarise
 from skwot._classifier import cross_fit, probability_points
 from skwot._device import check_device
 from skwot._identifiability import check_identifiability
@@ -34,28 +34,18 @@ from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
 from skwot._ot.noise import sampling_noise
 from skwot._ot.outliers import calibrate_outlier_cost
 from skwot._ot.quantization import Quantization, loss_error, quantize
-from skwot._ot.resampling import Replicates, bootstrap_weights
 from skwot._ot.solvers import solve_unmixing, transport_loss
 from skwot._ot.transport import METRICS, REFLEXIVE, Metric, ground_cost
 from skwot._ot.unmixing import Unmixing, own_mixture
-from skwot._sources import measure_of_rows, read_labels
+from skwot._sources import Target, read_labels, split_groups
 
 Array = NDArray[np.float64]
 
 
-# Replicates in one task, which share the work on the sample.
-_BLOCK = 50
 # Rows of a source in a sample by which its noise is measured, unless it is quantised.
 _LARGEST_HALF = 2000
 # A smaller explained share is rounding.
 _NOTHING = 1e-12
-
-
-class _Target(NamedTuple):
-    """A target and its number of rows."""
-
-    measure: Measure
-    size: int
 
 
 class WassersteinUnmixer(TransformerMixin, BaseEstimator):
@@ -625,13 +615,13 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         X: ArrayLike,
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
-    ) -> list[_Target]:
+    ) -> list[Target]:
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         masses = _check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
-        return _split_groups(self._represent(rows), masses, groups)
+        return split_groups(self._represent(rows), masses, groups)
 
     @validate_params(
         {
@@ -718,55 +708,31 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             targets = self._read_targets(X, sample_weight, groups)
         elif sample_weight is None and groups is None:
             fitted = Measure(self.target_points_, self.target_masses_)
-            targets = [_Target(fitted, self.target_size_)]
+            targets = [Target(fitted, self.target_size_)]
         else:
             raise ValueError("groups and sample_weight belong to X; got X=None.")
-        draws = self._replicates(targets, n_resamples, check_random_state(random_state))
-        estimate = np.array([self._explained(first)[0] for first, _ in draws])
+        replicates = draw_replicates(
+            self._sources(),
+            targets,
+            self.metric,
+            self.outlier_cost_,
+            _surcharges(self._noise()),
+            source_sizes=self.source_sizes_,
+            n_resamples=n_resamples,
+            random_state=check_random_state(random_state),
+            max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
+        )
+        failed = sum(one.n_failed for one in replicates)
+        if failed:
+            _warn_replicates(failed, n_resamples * len(targets), self.max_iter)
+        estimate = np.array([self._explained(one.estimate)[0] for one in replicates])
         distribution = np.array(
-            [[self._explained(w)[0] for w in weights] for _, weights in draws]
+            [[self._explained(w)[0] for w in one.weights] for one in replicates]
         ).transpose(0, 2, 1)
         if groups is None:
             estimate, distribution = estimate[0], distribution[0]
         return summarise(estimate, distribution, confidence_level, method)
-
-    def _replicates(
-        self,
-        targets: list[_Target],
-        n_resamples: int,
-        random_state: np.random.RandomState,
-    ) -> list[tuple[Array, Array]]:
-        """Estimate and replicates of each target, in blocks that run in parallel."""
-        sources = self._sources()
-        entropy = random_state.randint(np.iinfo(np.int32).max, size=len(targets))
-        tasks = [
-            (t, seeds)
-            for t, seed in enumerate(entropy)
-            for seeds in _blocks(np.random.SeedSequence(seed).spawn(n_resamples))
-        ]
-        results = Parallel(n_jobs=self.n_jobs)(
-            delayed(bootstrap_weights)(
-                sources,
-                targets[t].measure,
-                self.metric,
-                self.outlier_cost_,
-                _surcharges(self._noise()),
-                sizes=(self.source_sizes_, targets[t].size),
-                seeds=seeds,
-                max_iter=self.max_iter,
-            )
-            for t, seeds in tasks
-        )
-        failed = sum(result.n_failed for result in results)
-        if failed:
-            _warn_replicates(failed, n_resamples * len(targets), self.max_iter)
-        grouped: list[list[Replicates]] = [[] for _ in targets]
-        for (t, _), result in zip(tasks, results, strict=True):
-            grouped[t].append(result)
-        return [
-            (blocks[0].estimate, np.concatenate([block.weights for block in blocks]))
-            for blocks in grouped
-        ]
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
@@ -789,30 +755,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         return np.asarray([f"{prefix}_{label}" for label in self.classes_], object)
 
 
-def _split_groups(X: Array, masses: Array, groups: ArrayLike | None) -> list[_Target]:
-    if groups is None:
-        return [_target_of_rows(X, masses, "the target")]
-    groups = column_or_1d(groups)
-    check_consistent_length(X, groups)
-    names, group = np.unique(groups, return_inverse=True)
-    return [
-        _target_of_rows(X[group == k], masses[group == k], f"group {name!r}")
-        for k, name in enumerate(names.tolist())
-    ]
-
-
-def _target_of_rows(X: Array, masses: Array, name: str) -> _Target:
-    return _Target(measure_of_rows(X, masses, name), int(np.count_nonzero(masses)))
-
-
 def _surcharges(noise: Array) -> Array:
     """By how much half the noise of each source is below the largest."""
     return (noise.max() - noise) / 2
-
-
-def _blocks(seeds: list[Any]) -> list[list[Any]]:
-    """Blocks that do not depend on the number of workers."""
-    return [seeds[i : i + _BLOCK] for i in range(0, len(seeds), _BLOCK)]
 
 
 def _warn_replicates(failed: int, total: int, max_iter: int) -> None:
