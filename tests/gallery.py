@@ -17,11 +17,13 @@ def unmixing_data():
     return [first, second], target
 
 
-def unmixing_loop(sources, target, *, learning_rate=2e-3, n_steps=500):
+def unmixing_loop(
+    sources, target, *, metric="sqeuclidean", learning_rate=2e-3, n_steps=500
+):
     """Projected gradient descent as the example writes it; weights and losses."""
     sizes = [len(source) for source in sources]
     masses = np.repeat(np.eye(len(sizes)), sizes, axis=0) / sizes
-    cost = torch.tensor(ot.dist(np.concatenate(sources), target))
+    cost = torch.tensor(ot.dist(np.concatenate(sources), target, metric=metric))
     masses, b = torch.tensor(masses), torch.tensor(ot.unif(len(target)))
     w = torch.tensor(ot.unif(len(sources)), requires_grad=True)
     losses = []

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import poisson
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
@@ -452,6 +453,43 @@ def test_what_is_foreign_stays_unexplained(outlier_cost, solver):
     )
     assert_allclose(bound, unmixer.lower_bound_)
     assert_array_equal(unmixer.unmix(X[y == -1]), unmixer.weights_)
+
+
+def noisy_spectrum(noise_mz, noise, rng):
+    """Five isotope envelopes that overlap, and a target that holds noise peaks."""
+    peaks = np.arange(12)[:, None]
+    first_and_mean = [(500, 1), (500.3, 4), (501, 2.5), (501.6, 3), (502.2, 2)]
+    sources = [
+        (first + peaks, poisson.pmf(peaks[:, 0], mean))
+        for first, mean in first_and_mean
+    ]
+    proportions = rng.dirichlet(np.ones(5))
+    signal = [w * y / y.sum() for w, (_, y) in zip(proportions, sources, strict=True)]
+    mz = np.concatenate([*(mz for mz, _ in sources), noise_mz])
+    intensities = np.concatenate([(1 - noise.sum()) * np.concatenate(signal), noise])
+    return stack_sources(sources, (mz, intensities)), proportions
+
+
+@pytest.mark.parametrize("random_state", range(3))
+def test_noise_peaks_stay_unexplained(random_state):
+    rng = np.random.default_rng(random_state)
+    noise = rng.uniform(498, 518, (30, 1)), 0.1 * rng.dirichlet(np.ones(30))
+    rows, proportions = noisy_spectrum(*noise, rng)
+    unmixer = WassersteinUnmixer(outlier_cost=0.03).fit(*rows)
+    assert abs(unmixer.weights_ - proportions).mean() <= 0.002
+    assert_allclose(unmixer.unexplained_, 0.1, atol=0.01)
+    assert abs(WassersteinUnmixer().fit(*rows).weights_ - proportions).mean() > 0.02
+
+
+def test_noise_beyond_the_outlier_cost_changes_nothing():
+    noise = np.array([[497.2], [505.45], [509.8], [540.0]]), np.full(4, 0.025)
+    rows, proportions = noisy_spectrum(*noise, np.random.default_rng(0))
+    unmixer = WassersteinUnmixer(outlier_cost=0.1, **PRECISE).fit(*rows)
+    # The peaks stay where they are, the noise pays 0.1, and potentials of 0.1 at the
+    # noise and zero elsewhere are feasible.
+    assert_allclose(unmixer.loss_, 0.1 * 0.1)
+    assert_allclose(unmixer.unexplained_, 0.1)
+    assert_allclose(unmixer.weights_, proportions, atol=1e-6)
 
 
 def test_a_high_outlier_cost_changes_nothing(problem):
