@@ -166,6 +166,9 @@ def methods():
         "Sinkhorn .05": Method("components", unmixer(reg=0.05)),
         "Sinkhorn .05, debias": Method("components", unmixer(reg=0.05, debias=True)),
         "W1, classifier": Method("all", unmixer(classifier=classifier())),
+        "W2^2, classifier": Method(
+            "all", unmixer(classifier=classifier(), metric="sqeuclidean")
+        ),
         "W1, debias, classifier": Method(
             "all", unmixer(classifier=classifier(), debias=True)
         ),
