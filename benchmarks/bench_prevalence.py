@@ -91,7 +91,8 @@ def classifier():
 
 def unmixer(**parameters):
     def fit(X, y):
-        # Only `unmix` is timed: a small target, of all classes, keeps this fit short.
+        # Only `unmix` is timed. With `reg` fit solves for its target even if that is
+        # the sources: a small one, of all classes, keeps it short.
         few = X[:: len(X) // 20]
         rows, labels = np.append(X, few, axis=0), np.append(y, np.full(len(few), -1))
         return WassersteinUnmixer(random_state=0, **parameters).fit(rows, labels).unmix
@@ -116,6 +117,7 @@ def jcpot(reg_e, metric):
         def estimate(target):
             method = ot.da.JCPOTTransport(reg_e=reg_e, metric=metric)
             with warnings.catch_warnings():
+                # At 100 iterations, which are all that it can make.
                 warnings.filterwarnings("ignore", "Algorithm did not converge")
                 # It changes labels in place.
                 sources, labels = zip(*[(X, y.copy()) for X, y in domains], strict=True)

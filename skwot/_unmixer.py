@@ -31,7 +31,7 @@ from skwot._device import check_device
 from skwot._identifiability import check_identifiability
 from skwot._ot.assignment import assign, assign_entropic
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
-from skwot._ot.noise import sampling_noise
+from skwot._ot.noise import LARGEST, sampling_noise
 from skwot._ot.outliers import calibrate_outlier_cost
 from skwot._ot.quantization import Quantization, loss_error, quantize
 from skwot._ot.solvers import solve_unmixing, transport_loss
@@ -42,9 +42,7 @@ from skwot._sources import Target, read_labels, split_groups
 Array = NDArray[np.float64]
 
 
-# Rows of a source in a sample by which its noise is measured, unless it is quantised.
-_LARGEST_HALF = 2000
-# A smaller explained share is rounding.
+# A smaller share is rounding.
 _NOTHING = 1e-12
 
 
@@ -383,6 +381,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             target, found = own_mixture(stacked, shares)
             weights = np.append(shares, outliers)
             self._set_solution(target, found._replace(weights=weights), 0.0)
+            self.quantization_error_ = 0.0
             return
         target, moved = self._quantize(target, random_state)
         self.source_noise_ = self._measure_noise(
@@ -392,12 +391,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         noise = self._noise() if shares is None else np.zeros(1)
         found = self._solve(stacked, target, noise)
         self._set_solution(target, found, noise.max() / 2)
-        weights, _ = self._explained(found.weights)
         costs = np.array([source.cost for source in fewer])
         self.quantization_error_ = loss_error(
-            found.value,
-            [float(weights @ costs), moved],
-            self.metric,
+            found.value, [float(self.weights_ @ costs), moved], self.metric
         )
         if not found.converged:
             _warn_not_converged([found], self.max_iter, self.tol)
@@ -444,7 +440,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
                 device=check_device(self.device),
             )
 
-        largest = _LARGEST_HALF if self.max_support is None else None
+        largest = LARGEST if self.max_support is None else None
         return sampling_noise(sources, loss, seed, largest)
 
     def _noise(self) -> Array:
@@ -483,8 +479,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
 
     def _set_solution(self, target: Measure, found: Unmixing, largest: float) -> None:
         self.target_points_, self.target_masses_ = target
-        self.quantization_error_ = 0.0
-        self.weights_, self.unexplained_ = self._explained(found.weights)
+        weights, unexplained = self._explained(found.weights)
+        self.weights_, self.unexplained_ = weights, unexplained
         self.loss_ = found.value - largest
         self.lower_bound_ = found.lower_bound - largest
         self.dual_gap_ = found.value - found.lower_bound
@@ -508,7 +504,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
                 "transport from the sources, which then explain nothing. Give a "
                 "larger one."
             )
-        return weights[:-1] / weights[:-1].sum(), float(weights[-1])
+        unexplained = float(weights[-1]) if weights[-1] > _NOTHING else 0.0
+        return weights[:-1] / weights[:-1].sum(), unexplained
 
     def transform(self, X: ArrayLike) -> Array:
         """Share each row among the sources.

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import skops.io as skops
 import torch
+from distributed import Client, LocalCluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -282,17 +283,16 @@ def test_groups_equal_a_loop(problem, n_jobs):
 
 
 def test_groups_on_a_dask_cluster():
-    distributed = pytest.importorskip("distributed")
     X, y, _ = make_unmixing(n_source_samples=30, random_state=0)
     target = X[y == -1]
     groups = np.arange(len(target)) % 100
     unmixer = WassersteinUnmixer(n_jobs=2).fit(X, y)
     alone = [unmixer.unmix(target[groups == group]) for group in range(100)]
     with (
-        distributed.LocalCluster(
+        LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as cluster,
-        distributed.Client(cluster),
+        Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):
         together = unmixer.unmix(target, groups=groups)
@@ -364,7 +364,7 @@ def test_sources_that_are_equal_are_named():
     assert caught[0].filename == __file__
     assert (unmixer.identifiability_[[0, 2, 3]] < 1e-3).all()
     assert unmixer.identifiability_[1] > 0.5
-    assert_allclose(unmixer.weights_[1], 1, atol=1e-3)
+    assert_allclose(unmixer.weights_[1], 1, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_a_high_outlier_cost_changes_nothing(problem):
     X, y, _ = problem
     balanced = WassersteinUnmixer(**PRECISE).fit(X, y)
     capped = WassersteinUnmixer(outlier_cost=1e3, **PRECISE).fit(X, y)
-    assert_allclose(capped.unexplained_, 0, atol=1e-12)
+    assert capped.unexplained_ == 0
     assert_allclose(capped.weights_, balanced.weights_, atol=1e-6)
     assert_allclose(capped.loss_, balanced.loss_)
     assert balanced.unexplained_ == 0

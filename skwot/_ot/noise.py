@@ -21,6 +21,8 @@ from skwot._ot.measures import Measure, canonical_measure
 
 Array = NDArray[np.float64]
 
+# Most points of a source in a sample, where nothing else limits them.
+LARGEST = 2000
 # Samples are drawn until they have so many points together, but not more often.
 _POINTS, _MOST_DRAWS = 2000, 16
 

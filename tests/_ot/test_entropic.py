@@ -16,18 +16,13 @@ from skwot._ot.unmixing import dual_bound
 from tests.generators.measures import overlapping_sources, reweighted_sources
 
 
-def measures_of(case):
-    sources = stack_measures([canonical_measure(*source) for source in case.sources])
-    return sources, canonical_measure(*case.target)
-
-
 def objective_of(case, metric="euclidean", reg=0.05):
-    return EntropicObjective(*measures_of(case), metric, reg)
+    return EntropicObjective(*case.measures, metric, reg)
 
 
 def divergence_at(case, weights, metric, reg):
     """The divergence of one pair of measures, by the differentiable function."""
-    sources, target = measures_of(case)
+    sources, target = case.measures
     a = torch.as_tensor(sources.masses @ weights)
     costs = [
         ground_cost(x, y, metric)
@@ -138,7 +133,7 @@ def test_fixed_rate_descends():
 
 def test_low_temperature_is_the_exact_objective():
     case = overlapping_sources(2, n_sources=3)
-    exact = DenseObjective(*measures_of(case), "euclidean")
+    exact = DenseObjective(*case.measures, "euclidean")
     weights = np.array([0.2, 0.5, 0.3])
     expected = exact(weights).value
     errors = [
@@ -211,7 +206,7 @@ def entropic_shares(objective, sources, weights, points, metric="euclidean"):
 @pytest.mark.parametrize("weights", [[0.3, 0.5, 0.2], [0.6, 0.4, 0.0]])
 def test_shares_of_the_target_average_to_the_weights(weights):
     weights = np.array(weights)
-    sources, target = measures_of(overlapping_sources(6, n_sources=3))
+    sources, target = overlapping_sources(6, n_sources=3).measures
     objective = EntropicObjective(sources, target, "euclidean", 0.05)
     shares = entropic_shares(objective, sources, weights, target.points)
     assert_allclose(shares.sum(axis=1), 1)
@@ -220,7 +215,7 @@ def test_shares_of_the_target_average_to_the_weights(weights):
 
 
 def test_shares_of_a_point_depend_on_no_other_point():
-    sources, target = measures_of(overlapping_sources(7, n_sources=3))
+    sources, target = overlapping_sources(7, n_sources=3).measures
     objective = EntropicObjective(sources, target, "euclidean", 0.05)
     weights = np.full(3, 1 / 3)
     together = entropic_shares(objective, sources, weights, target.points)
@@ -233,7 +228,7 @@ def test_shares_of_a_point_depend_on_no_other_point():
 
 def test_shares_at_low_temperature_are_the_exact_ones():
     rng = np.random.default_rng(0)
-    sources, _ = measures_of(overlapping_sources(8, n_sources=3))
+    sources, _ = overlapping_sources(8, n_sources=3).measures
     points = rng.normal(size=(30, sources.points.shape[1]))
     potentials = rng.normal(size=len(sources.points))
     arguments = points, sources.points, sources.masses, potentials, "euclidean"

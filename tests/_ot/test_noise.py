@@ -2,17 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skwot._ot.measures import canonical_measure
 from skwot._ot.noise import disjoint_samples, sampling_noise
 from skwot._ot.solvers import transport_loss
+from tests.generators.measures import measure
 
 
 def loss(one, other):
     return transport_loss(one, other, "euclidean")
-
-
-def measure(points, masses=None):
-    return canonical_measure(np.asarray(points, dtype=float), masses)
 
 
 def test_two_points_are_their_distance_apart():

@@ -2,12 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skwot._ot.measures import canonical_measure
 from skwot._ot.outliers import calibrate_outlier_cost
-
-
-def measure(points, masses=None):
-    return canonical_measure(np.asarray(points, dtype=float), masses)
+from tests.generators.measures import measure
 
 
 def test_two_points_pay_their_distance():

@@ -3,16 +3,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skwot._ot.dense import DenseObjective
-from skwot._ot.measures import canonical_measure, stack_measures
 from skwot._ot.resampling import Sample, bootstrap_weights, resample
 from skwot._ot.solvers.bundle import solve_bundle
 from tests.generators.measures import overlapping_sources
 
 
 def problem(seed=0):
-    case = overlapping_sources(seed, n_sources=3)
-    sources = stack_measures([canonical_measure(*source) for source in case.sources])
-    return sources, canonical_measure(*case.target)
+    return overlapping_sources(seed, n_sources=3).measures
 
 
 def sample_of(sources, target):

@@ -128,7 +128,8 @@ def test_high_temperature_is_half_the_energy_distance():
     a, b, cost, cost_aa, cost_bb = cloud(8, 12, 15)
     half_energy = a @ cost @ b - a @ cost_aa @ a / 2 - b @ cost_bb @ b / 2
     value = sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, 1e5)
-    assert_allclose(value, half_energy, rtol=1e-4)
+    # The rest falls as one over the temperature.
+    assert_allclose(value, half_energy, rtol=2e-5)
 
 
 def test_shifted_measure_under_the_squared_distance():

@@ -16,8 +16,7 @@ from tests.generators.measures import overlapping_sources
 
 
 def objective_of(case, metric="euclidean"):
-    sources = stack_measures([canonical_measure(*source) for source in case.sources])
-    return DenseObjective(sources, canonical_measure(*case.target), metric)
+    return DenseObjective(*case.measures, metric)
 
 
 def dense_optimum(objective):

@@ -6,6 +6,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from skwot import stack_sources
+from skwot._ot.measures import canonical_measure, stack_measures
+
+
+def measure(points, masses=None):
+    """Canonical measure of numbers, or of rows."""
+    points = np.asarray(points, dtype=float)
+    return canonical_measure(points.reshape(len(points), -1), masses)
 
 
 class UnmixingCase(NamedTuple):
@@ -20,6 +27,12 @@ class UnmixingCase(NamedTuple):
     def rows(self):
         """The arguments of ``fit``."""
         return stack_sources(self.sources, self.target)
+
+    @property
+    def measures(self):
+        """Sources and target in canonical form."""
+        sources = [canonical_measure(*source) for source in self.sources]
+        return stack_measures(sources), canonical_measure(*self.target)
 
 
 def _weighted_sample(rng, size, n_features, centre):

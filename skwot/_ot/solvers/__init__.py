@@ -45,6 +45,7 @@ def solve_unmixing(
     target : Measure
     metric : str or callable
     solver : {"pgd", "lp"}, default="pgd"
+        On the line "lp" descends, too, to its own gap: planes are cheap there.
     learning_rate : "auto" or float, default="auto"
         Of "pgd".
     max_iter : int
@@ -62,8 +63,9 @@ def solve_unmixing(
     -------
     Unmixing
     """
-    if solver == "lp":
-        return _solve_exactly(
+    sorts = outlier_cost is None and line.applies(sources, metric)
+    if solver == "lp" and not sorts:
+        return solve_linear(
             sources,
             target,
             metric,
@@ -81,7 +83,12 @@ def solve_unmixing(
         ).in_units(entropic.unit)
     objective, coarse = _objective(sources, target, metric, outlier_cost)
     each = surcharges / objective.unit
-    found = _descend(objective, coarse, learning_rate, max_iter, tol, each)
+    if solver == "pgd":
+        found = _descend(objective, coarse, learning_rate, max_iter, tol, each)
+    else:
+        found = _descend(objective, coarse, "auto", max_iter, min(tol, EXACT), each)
+        met = found.converged or found.relative_gap <= tol
+        found = found._replace(converged=met)
     return found.in_units(objective.unit)
 
 
@@ -139,39 +146,6 @@ def _descend(
         tol=tol,
         surcharges=surcharges,
     )
-
-
-def _solve_exactly(
-    sources: SourceMeasures,
-    target: Measure,
-    metric: Metric,
-    *,
-    max_iter: int,
-    tol: float,
-    outlier_cost: float | None,
-    surcharges: Array | float,
-) -> Unmixing:
-    """Solve by the linear programme, or by planes on the line, where they are cheap."""
-    if outlier_cost is not None or not line.applies(sources, metric):
-        return solve_linear(
-            sources,
-            target,
-            metric,
-            max_iter=max_iter,
-            tol=tol,
-            outlier_cost=outlier_cost,
-            surcharges=surcharges,
-        )
-    objective, coarse = _objective(sources, target, metric)
-    found = solve_bundle(
-        objective,
-        max_iter=max_iter,
-        tol=min(tol, EXACT),
-        coarse=coarse,
-        surcharges=surcharges / objective.unit,
-    )
-    met = found.converged or found.relative_gap <= tol
-    return found._replace(converged=met).in_units(objective.unit)
 
 
 def _objective(

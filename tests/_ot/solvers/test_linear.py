@@ -25,11 +25,6 @@ from tests.generators.measures import (
 )
 
 
-def measures_of(case):
-    sources = stack_measures([canonical_measure(*source) for source in case.sources])
-    return sources, canonical_measure(*case.target)
-
-
 def cost_of(sources, target, metric):
     return cdist(sources.points, target.points, metric)
 
@@ -188,7 +183,7 @@ def test_degenerate_problems_are_certified(problem, metric):
 @given(st.integers(0, 10_000), st.booleans())
 def test_optimum_is_the_dense_linear_programmes(seed, repeated):
     case = overlapping_sources(seed, repeated=repeated)
-    check_optimum(*measures_of(case), "euclidean")
+    check_optimum(*case.measures, "euclidean")
 
 
 @pytest.mark.parametrize("metric", sorted(METRICS))
@@ -202,7 +197,7 @@ def test_every_metric(metric):
 @settings(deadline=None, max_examples=20)
 @given(case=reweighted_sources())
 def test_exact_mixtures_cost_nothing(case):
-    sources, target = measures_of(case)
+    sources, target = case.measures
     found = solve_linear(sources, target, "euclidean", max_iter=500, tol=1e-4)
     assert found.converged
     assert_allclose(found.weights, case.weights, atol=1e-9)
@@ -212,7 +207,7 @@ def test_exact_mixtures_cost_nothing(case):
 @settings(deadline=None, max_examples=20)
 @given(case=far_apart_diracs())
 def test_weights_of_far_apart_diracs_are_shares(case):
-    sources, target = measures_of(case)
+    sources, target = case.measures
     found = solve_linear(sources, target, "euclidean", max_iter=500, tol=1e-4)
     assert_allclose(found.weights, case.weights, atol=1e-12)
     assert_allclose(found.value, case.loss, rtol=1e-9)
@@ -221,7 +216,7 @@ def test_weights_of_far_apart_diracs_are_shares(case):
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
 @pytest.mark.parametrize("seed", range(6))
 def test_surcharges_and_outliers_are_in_the_programme(seed, metric):
-    sources, target = measures_of(overlapping_sources(seed, repeated=seed % 3 == 0))
+    sources, target = overlapping_sources(seed, repeated=seed % 3 == 0).measures
     cost = cost_of(sources, target, metric)
     masses = add_outlier_source(sources.masses)
     level = (0.1, 0.5, 1.0, 30.0)[seed % 4] * cost.mean()

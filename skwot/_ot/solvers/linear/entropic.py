@@ -215,8 +215,8 @@ def _sinkhorn(
     Bregman projections (Benamou et al., 2015), in turn onto the plans with target
     marginal b and onto those whose source marginal is that of some weights. For the
     second, the mean of the potential and the surcharge have to have the same sum in all
-    sources. That gives
-    the weights in closed form, if an atom of several sources counts as one of each.
+    sources. That gives the weights in closed form, if an atom of several sources counts
+    as one of each.
 
     Returns
     -------
