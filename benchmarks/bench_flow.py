@@ -14,10 +14,10 @@ import numpy as np
 import ot
 import torch
 
-from skwot._ot.flow import flow_mixture
-from skwot._ot.mixtures import Mixture, prepare_target
-from skwot._ot.mw2 import mw2
-from skwot._ot.pair_costs import pair_costs
+from skwot._gmm.flow import flow_mixture
+from skwot._gmm.mixtures import Mixture, prepare_target
+from skwot._gmm.mw2 import mw2
+from skwot._gmm.pair_costs import pair_costs
 
 SIZES = [(3, 2), (10, 10), (20, 20), (50, 20), (50, 64)]
 N_STEPS = 50

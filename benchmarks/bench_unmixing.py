@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from skwot import WassersteinUnmixer, stack_sources
 from skwot._ot.measures import canonical_measure, stack_measures
-from skwot._ot.solvers import solve_unmixing
+from skwot._unmixing.solve import solve_unmixing
 from tests.gallery import unmixing_loop
 
 METRICS = ("euclidean", "sqeuclidean")

@@ -3,8 +3,8 @@
 from skwot._flow import GMMFlowFitter
 from skwot._plot.flow import GMMFlowDisplay
 from skwot._plot.unmixing import UnmixingDisplay
-from skwot._sources import stack_sources
 from skwot._unmixer import WassersteinUnmixer
+from skwot._unmixing.sources import stack_sources
 
 __all__ = [
     "GMMFlowDisplay",

@@ -1,6 +1,5 @@
 """Gaussian mixtures that flow towards a target mixture."""
 
-import warnings
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -13,17 +12,23 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     DensityMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
-from skwot._given_mixtures import (
+from skwot._gmm.couplings import (
+    interpolate_mixtures,
+    transport_barycentric,
+    transport_random,
+)
+from skwot._gmm.covariance_types import COVARIANCE_TYPES, compact
+from skwot._gmm.flow import Flow, flow_mixture
+from skwot._gmm.given_mixtures import (
     INIT_NAMES,
     build_gaussian_mixture,
     estimate_mixture,
@@ -32,15 +37,9 @@ from skwot._given_mixtures import (
     seed_mixture,
     simplify,
 )
-from skwot._ot.couplings import (
-    interpolate_mixtures,
-    transport_barycentric,
-    transport_random,
-)
-from skwot._ot.covariance_types import COVARIANCE_TYPES, compact
-from skwot._ot.flow import Flow, flow_mixture
-from skwot._ot.mixtures import Mixture
-from skwot._ot.seeding import select_components
+from skwot._gmm.mixtures import Mixture
+from skwot._gmm.seeding import select_components
+from skwot._warnings import warn_user
 
 Array = NDArray[np.float64]
 
@@ -287,7 +286,7 @@ class GMMFlowFitter(
     def _n_features_out(self) -> int:
         return len(self.weights_)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Flow from the initial mixture to the target.
 
@@ -380,12 +379,11 @@ class GMMFlowFitter(
         self.converged_ = flow.converged
         if not self.converged_:
             last, before = flow.losses[-1], flow.losses[-2]
-            warnings.warn(
+            warn_user(
                 f"The flow did not converge in max_iter={self.max_iter} steps: the "
                 f"last one took the loss from {before:.6g} to {last:.6g}, a "
                 f"relative change above tol={self.tol:.6g}.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
 
     def _density(self) -> GaussianMixture:

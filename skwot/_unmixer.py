@@ -1,6 +1,5 @@
 """The estimator of mixture weights."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -8,36 +7,38 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    validate_params,
-)
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
-from skwot._bootstrap import BootstrapResult, draw_replicates, summarise
-from skwot._classifier import cross_fit, probability_points
+from skwot._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+    validate_params,
+)
 from skwot._device import check_device
-from skwot._identifiability import check_identifiability
-from skwot._ot.assignment import assign, assign_entropic
+from skwot._ot.ground_costs import METRICS, REFLEXIVE, Metric, ground_cost
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
-from skwot._ot.noise import LARGEST, sampling_noise
-from skwot._ot.outliers import calibrate_outlier_cost
 from skwot._ot.quantization import Quantization, loss_error, quantize
-from skwot._ot.solvers import solve_unmixing, transport_loss
-from skwot._ot.transport import METRICS, REFLEXIVE, Metric, ground_cost
-from skwot._ot.unmixing import Unmixing, own_mixture
-from skwot._sources import Target, read_labels, split_groups
+from skwot._unmixing.assignment import assign, assign_entropic
+from skwot._unmixing.bootstrap import BootstrapResult, draw_replicates, summarise
+from skwot._unmixing.classifier import cross_fit, probability_points
+from skwot._unmixing.identifiability import check_identifiability
+from skwot._unmixing.noise import LARGEST, sampling_noise
+from skwot._unmixing.outliers import calibrate_outlier_cost
+from skwot._unmixing.problem import Unmixing, own_mixture
+from skwot._unmixing.solve import solve_unmixing, transport_loss
+from skwot._unmixing.sources import Target, read_labels, split_groups
+from skwot._warnings import warn_user
 
 Array = NDArray[np.float64]
 
@@ -309,7 +310,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         tags.target_tags.required = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -337,7 +338,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             mass.
         """
         rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        masses = _check_sample_weight(
+        masses = check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
         self._check_combination()
@@ -615,7 +616,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     ) -> list[Target]:
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
-        masses = _check_sample_weight(
+        masses = check_sample_weight(
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
         return split_groups(self._represent(rows), masses, groups)
@@ -758,11 +759,10 @@ def _surcharges(noise: Array) -> Array:
 
 
 def _warn_replicates(failed: int, total: int, max_iter: int) -> None:
-    warnings.warn(
+    warn_user(
         f"{failed} of {total} bootstrap replicates are not certified after "
         f"max_iter={max_iter} exact solves. Raise max_iter.",
         ConvergenceWarning,
-        stacklevel=4,
     )
 
 
@@ -770,11 +770,10 @@ def _warn_not_converged(found: list[Unmixing], max_iter: int, tol: float) -> Non
     worst = max(found, key=lambda one: (not one.converged, one.relative_gap))
     failed = sum(not one.converged for one in found)
     of_several = f" in {failed} of {len(found)} groups" if len(found) > 1 else ""
-    warnings.warn(
+    warn_user(
         f"The weights are not certified to tol={tol}{of_several}: after "
         f"{len(worst.curve)} exact solves (max_iter={max_iter}) the dual gap is "
         f"{worst.value - worst.lower_bound:.3g}, which is {worst.relative_gap:.3g} of "
         f"the loss {worst.value:.6g}. Raise max_iter or tol.",
         ConvergenceWarning,
-        stacklevel=3,
     )

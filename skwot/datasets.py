@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from skwot._ot.mixtures import Mixture
+from skwot._gmm.mixtures import Mixture
 
 
 def make_unmixing(

@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skwot._flow import GMMFlowFitter
-from skwot._ot.mixtures import Mixture, prepare_target
-from skwot._ot.mw2 import solve_mw2
-from skwot._ot.pair_costs import pair_costs
+from skwot._gmm.mixtures import Mixture, prepare_target
+from skwot._gmm.mw2 import solve_mw2
+from skwot._gmm.pair_costs import pair_costs
 from skwot.datasets import make_gaussian_mixtures
 from tests.generators.gaussians import random_mixture
 

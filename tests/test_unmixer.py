@@ -714,7 +714,7 @@ def test_bootstrap_of_groups(problem, n_jobs, monkeypatch):
     X, y, _ = problem
     target = X[y == -1]
     groups = np.arange(len(target)) % 2
-    monkeypatch.setattr("skwot._bootstrap._BLOCK", 5)
+    monkeypatch.setattr("skwot._unmixing.bootstrap._BLOCK", 5)
     unmixer = WassersteinUnmixer(n_jobs=n_jobs).fit(X, y)
     result = unmixer.bootstrap(target, groups=groups, n_resamples=10, random_state=1)
     assert result.confidence_interval.low.shape == (2, 4)

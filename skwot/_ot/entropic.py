@@ -1,239 +1,365 @@
-"""The unmixing objective with a debiased entropic loss.
+"""Entropic transport and the Sinkhorn divergence, with potentials to rounding.
 
-For the reweighted sources a = H w and the target b the objective is the Sinkhorn
-divergence (Feydy et al., 2019)
+For probability masses a and b, a cost c and a temperature eps > 0,
 
-    S_eps(a, b) = OT_eps(a, b) - OT_eps(a, a) / 2 - OT_eps(b, b) / 2,
+    OT_eps(a, b) = min_P <c, P> + eps KL(P | a b^T)
+                 = max_g <a, softmin(g)> + <b, g>,
 
-convex in w as long as the kernel K = exp(-c / eps) is positive semidefinite on the
-atoms. What is certified does not depend on how far the potentials are solved:
+where ``softmin(g)_i = -eps log sum_j b_j exp((g_j - c_ij) / eps)``. The debiased
+form (Feydy et al., 2019) is
 
-- ``OT_eps(a, b) >= <a, f> + <b, g>`` for any g, with f the softmin of g;
-- ``-OT_eps(a, a) / 2 >= <a, eps log K mu> + eps (1 - <mu, K mu>) / 2`` for any
-  positive mu. This is the dual of ``-OT_eps(a, a) / 2 = min_mu eps (<a, log(a / mu)>
-  + <mu, K mu> / 2 - 1 / 2)``, which is convex in (a, mu) together.
+    S_eps(a, b) = OT_eps(a, b) - OT_eps(a, a) / 2 - OT_eps(b, b) / 2.
 
-Both right sides are affine in a, so that they hold at every w: they are the planes.
-They are concave in g and mu, so that an average of potentials gives at least the
-average of the planes. Solving the potentials closes the gap at one w.
+Sinkhorn's iteration converges the more slowly the smaller eps is. It is only the
+fallback here: the semi-dual above is smooth, and a Newton step on it needs the
+conditional plan, which Sinkhorn's iteration computes as well.
 """
 
-import numpy as np
+from typing import Any, NamedTuple
+
 import torch
-from numpy.typing import NDArray
 
-from skwot._ot.measures import Measure, SourceMeasures
-from skwot._ot.sinkhorn import (
-    EntropicTransport,
-    SymmetricScaling,
-    entropic_transport,
-    self_transport,
-    softmin,
-    symmetric_scaling,
-)
-from skwot._ot.transport import Metric, ground_cost
-from skwot._ot.unmixing import Evaluation, Plane, source_shares
-
-Array = NDArray[np.float64]
 Tensor = torch.Tensor
 
-# A kernel with no eigenvalue below minus this counts as positive semidefinite; the
-# planes can be above the objective by this fraction of the temperature.
-_INDEFINITE = 1e-10
-_UNDERFLOW = 1e-280  # kernel sums below this have lost digits
+# Marginals (of total mass one) are exact up to this sum of absolute errors.
+MARGINAL_ERROR = 1e-13
+# What Newton's method cannot lower, once it is below this, is rounding.
+_ROUNDING_ERROR = 100 * MARGINAL_ERROR
+_MAX_ITER = 500
+_WARM_ITER = 30  # a start that needs more is worse than none
+_SCALING = 4.0  # fall of the temperature from one stage of a cold start to the next
+_RIDGE = 1e-13  # keeps the Newton system definite where the plan falls into blocks
+_RADIUS = 4.0  # how far, in temperatures, an unsuccessful Newton step is tried again
+_TINY = 1e-300
 
 
-class EntropicObjective:
-    """The Sinkhorn divergence between the reweighted sources and the target.
-
-    Implements :class:`skwot._ot.unmixing.Objective`. The value is an upper bound on
-    the divergence and the planes are lower bounds, so that the gap certifies the
-    minimum of the Sinkhorn divergence, as that of the exact loss does for the
-    Wasserstein distance. It says nothing about the distance without entropy.
-
-    Parameters
-    ----------
-    sources : SourceMeasures
-    target : Measure
-    metric : str or callable
-        See :func:`skwot._ot.transport.ground_cost`. Symmetric.
-    reg : float
-        Temperature, as a fraction of the mean ground cost.
-    device : str or torch.device, default=None
-        Where to compute, in double precision. The processor if None.
-    reg_unit : float, default=None
-        The ground cost of which `reg` is a fraction, if not the mean.
+class EntropicTransport(NamedTuple):
+    """Potentials of an entropic transport problem.
 
     Attributes
     ----------
-    eps : float
-        Temperature in the units of the ground cost.
+    f : tensor of shape (n,)
+        The softmin of `g`: also where `a` has no mass.
+    g : tensor of shape (m,)
+    error : float
+        Sum of the absolute errors of the plan's column sums.
+    """
 
-    Raises
-    ------
-    ValueError
-        If the metric is not symmetric, or the kernel not positive semidefinite.
+    f: Tensor
+    g: Tensor
+    error: float
+
+
+class SymmetricScaling(NamedTuple):
+    """Scaling of a symmetric kernel K to given marginals, ``mu * (K mu) = a``.
+
+    Attributes
+    ----------
+    mu : tensor of shape (n,)
+        ``a exp(p / eps)`` for the potential p of the transport from `a` to itself.
+    k_mu : tensor of shape (n,)
+        ``exp(-p / eps)``, also where `a` has no mass.
+    error : float
+        Sum of the absolute errors of the marginals.
+    """
+
+    mu: Tensor
+    k_mu: Tensor
+    error: float
+
+
+def softmin(cost: Tensor, log_masses: Tensor, eps: float) -> Tensor:
+    """Minimum over the columns of a cost, smoothed by a temperature.
+
+    Parameters
+    ----------
+    cost : tensor of shape (n, m)
+    log_masses : tensor of shape (m,)
+    eps : float
+
+    Returns
+    -------
+    tensor of shape (n,)
+        ``-eps log sum_j exp(log_masses_j - cost_ij / eps)``.
+    """
+    return -eps * torch.logsumexp(log_masses - cost / eps, dim=1)
+
+
+def entropic_transport(
+    a: Tensor, b: Tensor, cost: Tensor, eps: float, start: Tensor | None = None
+) -> EntropicTransport:
+    """Solve entropic transport between two measures.
+
+    Newton's method runs on the potential of the measure with fewer atoms. Without
+    a start, the temperature falls in stages from the largest cost.
+
+    Parameters
+    ----------
+    a : tensor of shape (n,)
+        Non-negative, sum one.
+    b : tensor of shape (m,)
+        Positive, sum one.
+    cost : tensor of shape (n, m)
+    eps : float
+        In the units of the cost.
+    start : tensor of shape (m,), default=None
+        A potential `g` to start from.
+
+    Returns
+    -------
+    EntropicTransport
+    """
+    rows = torch.nonzero(a > 0).squeeze(1)
+    every = len(rows) == len(a)
+    a_used, cost_used = (a, cost) if every else (a[rows], cost[rows])
+    log_b = b.log()
+    if len(rows) >= len(b):
+        g = _solve_potential(a_used, b, cost_used, eps, start)
+    else:
+        if start is not None:
+            start = softmin(cost_used, log_b + start / eps, eps)
+        f = _solve_potential(b, a_used, cost_used.T.contiguous(), eps, start)
+        g = softmin(cost_used.T, a_used.log() + f / eps, eps)
+    f = softmin(cost, log_b + g / eps, eps)
+    return EntropicTransport(f, g, _semi_dual(a_used, b, cost_used, eps, g).error)
+
+
+def _solve_potential(
+    a: Tensor, b: Tensor, cost: Tensor, eps: float, start: Tensor | None
+) -> Tensor:
+    if start is not None:
+        found = _maximise_semi_dual(a, b, cost, eps, start, MARGINAL_ERROR, _WARM_ITER)
+        if found.error <= _ROUNDING_ERROR:
+            return found.g
+    potential = torch.zeros_like(b)
+    temperature = float(cost.max())
+    while temperature > eps:
+        potential = _maximise_semi_dual(a, b, cost, temperature, potential, 1e-3).g
+        temperature /= _SCALING
+    return _maximise_semi_dual(a, b, cost, eps, potential).g
+
+
+class _SemiDual(NamedTuple):
+    g: Tensor
+    plan: Tensor  # conditional: rows sum to one
+    marginal: Tensor
+    error: float
+    value: float
+
+
+def _semi_dual(a: Tensor, b: Tensor, cost: Tensor, eps: float, g: Tensor) -> _SemiDual:
+    logits = (b.log() + g / eps) - cost / eps
+    log_sums = torch.logsumexp(logits, dim=1)
+    plan = logits.sub_(log_sums[:, None]).exp_()
+    marginal = a @ plan
+    error = float((b - marginal).abs().sum())
+    value = float(b @ g - eps * (a @ log_sums))
+    return _SemiDual(g, plan, marginal, error, value)
+
+
+def _maximise_semi_dual(
+    a: Tensor,
+    b: Tensor,
+    cost: Tensor,
+    eps: float,
+    g: Tensor,
+    tol: float = MARGINAL_ERROR,
+    max_iter: int = _MAX_ITER,
+) -> _SemiDual:
+    """Maximise ``<a, softmin(g)> + <b, g>``, whose gradient is b less the marginal."""
+    now = _semi_dual(a, b, cost, eps, g)
+    for _ in range(max_iter):
+        if now.error <= tol:
+            break
+        step = _newton_step(a, b, now, eps)
+        reach = float(step.max() - step.min()) / eps
+        trial = _semi_dual(a, b, cost, eps, now.g + step)
+        # A long step can lower the error by giving up atoms that are far away.
+        if not (reach <= 1 and trial.error < now.error / 2):
+            if now.error <= _ROUNDING_ERROR:
+                break
+            trial = _careful_step(a, b, cost, eps, now, step, reach)
+        now = trial
+    return now
+
+
+def _careful_step(
+    a: Tensor,
+    b: Tensor,
+    cost: Tensor,
+    eps: float,
+    now: _SemiDual,
+    step: Tensor,
+    reach: float,
+) -> _SemiDual:
+    """Newton's step, whole or to where its model holds, if it rises; or Sinkhorn's."""
+    slope = float((b - now.marginal) @ step)
+    for fraction in (1.0, min(0.5, _RADIUS / reach)):
+        if fraction > 0:  # false if the step is not a number
+            trial = _semi_dual(a, b, cost, eps, now.g + fraction * step)
+            if trial.value >= now.value + fraction * slope / 4:
+                return trial
+    scaling = (b / now.marginal.clamp_min(_TINY)).log()
+    return _semi_dual(a, b, cost, eps, now.g + eps * scaling)
+
+
+def _newton_step(a: Tensor, b: Tensor, now: _SemiDual, eps: float) -> Tensor:
+    """Solve ``(diag(m) - plan^T diag(a) plan) step = eps (b - m)``.
+
+    In units of sqrt(m) the matrix is one less a matrix whose largest eigenvalue is
+    one, for the constant potentials, which the outer product takes away.
+    """
+    root = now.marginal.clamp_min(_TINY).sqrt()
+    joint = now.plan * a.sqrt()[:, None] / root
+    system = torch.outer(root, root) - joint.T @ joint
+    system.diagonal().add_(1 + _RIDGE)
+    factor, failed = torch.linalg.cholesky_ex(system)
+    if failed:
+        return torch.full_like(b, torch.nan)
+    rhs = ((b - now.marginal) / root)[:, None]
+    return eps * torch.cholesky_solve(rhs, factor).squeeze(1) / root
+
+
+def symmetric_scaling(
+    a: Tensor, kernel: Tensor, start: Tensor | None = None
+) -> SymmetricScaling:
+    """Scale a symmetric positive definite kernel to given marginals.
+
+    The scaling minimises ``<mu, K mu> / 2 - <a, log mu>``. In log mu, and in units
+    of the marginals, the Hessian is one plus a stochastic matrix. With a positive
+    semidefinite K its eigenvalues lie between 1 and 2, whatever the temperature, so
+    that steps of 2/3 leave a third of the error.
+
+    Parameters
+    ----------
+    a : tensor of shape (n,)
+        Non-negative, sum one.
+    kernel : tensor of shape (n, n)
+        ``exp(-c / eps)``.
+    start : tensor of shape (n,), default=None
+        The product of the kernel and the scaling of similar masses.
+
+    Returns
+    -------
+    SymmetricScaling
+    """
+    # K_ii mu_i^2 <= a_i at the solution: so nothing overflows.
+    largest = (a / kernel.diagonal()).sqrt()
+    mu = largest
+    if start is not None:
+        mu = torch.minimum(a / start.clamp_min(_TINY), largest)
+    for _ in range(_MAX_ITER):
+        k_mu = kernel @ mu
+        error = float((mu * k_mu - a).abs().sum())
+        if error <= MARGINAL_ERROR:
+            break
+        # The rate is that of small errors; half a step is safe for large ones.
+        step = 2 / 3 if error < 0.1 else 0.5
+        ratio = (a / k_mu.clamp_min(_TINY)).pow_(step)
+        mu = mu.pow(1 - step).mul_(ratio)
+    return SymmetricScaling(mu, k_mu, error)
+
+
+def self_transport(a: Tensor, scaling: SymmetricScaling, eps: float) -> float:
+    """Entropic transport cost from a measure to itself, from below.
+
+    The dual at the symmetric potential ``eps log(mu / a)``.
+
+    Parameters
+    ----------
+    a : tensor of shape (n,)
+        Non-negative, sum one.
+    scaling : SymmetricScaling
+    eps : float
+
+    Returns
+    -------
+    float
+    """
+    ratio = torch.where(a > 0, scaling.mu / a, 1.0)
+    dual = 2 * (a @ ratio.log()) + 1 - scaling.mu @ scaling.k_mu
+    return eps * float(dual)
+
+
+class _SinkhornDivergence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: Tensor,
+        b: Tensor,
+        cost_ab: Tensor,
+        cost_aa: Tensor,
+        cost_bb: Tensor,
+        eps: float,
+    ) -> Tensor:
+        f, g, _ = entropic_transport(a, b, cost_ab, eps)
+        value = a @ f + b @ g
+        gradients, plans = [f, g], []
+        for i, (masses, cost) in enumerate([(a, cost_aa), (b, cost_bb)]):
+            kernel = torch.exp(-cost / eps)
+            scaling = symmetric_scaling(masses, kernel)
+            value = value - self_transport(masses, scaling, eps) / 2
+            gradients[i] = gradients[i] - softmin(cost, scaling.mu.log(), eps)
+            plans.append(-scaling.mu[:, None] * kernel * scaling.mu / 2)
+        plan = a[:, None] * _semi_dual(a, b, cost_ab, eps, g).plan
+        ctx.save_for_backward(*gradients, plan, *plans)
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return *(grad * saved for saved in ctx.saved_tensors), None
+
+
+def sinkhorn_divergence(
+    a: Tensor,
+    b: Tensor,
+    cost_ab: Tensor,
+    cost_aa: Tensor,
+    cost_bb: Tensor,
+    eps: float,
+) -> Tensor:
+    """Sinkhorn divergence as a differentiable function of masses and costs.
+
+    By the envelope theorem the gradients are the debiased potentials and the plans
+    (Feydy et al., 2019, proposition 2): nothing is differentiated through the
+    iterations. The potentials are determined up to a constant that cancels as long
+    as the masses keep their sums.
+
+    Parameters
+    ----------
+    a : tensor of shape (n,)
+        Non-negative, sum one, in double precision as everything here.
+    b : tensor of shape (m,)
+        Positive, sum one.
+    cost_ab : tensor of shape (n, m)
+    cost_aa : tensor of shape (n, n)
+        Symmetric, with a positive semidefinite ``exp(-cost_aa / eps)``.
+    cost_bb : tensor of shape (m, m)
+        Likewise.
+    eps : float
+        Temperature, in the units of the costs.
+
+    Returns
+    -------
+    tensor, scalar
 
     References
     ----------
     Feydy, J., Séjourné, T., Vialard, F.-X., Amari, S., Trouvé, A., & Peyré, G.
     (2019). Interpolating between optimal transport and MMD using Sinkhorn
-    divergences. AISTATS. Theorem 1 and its proof.
+    divergences. AISTATS.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skwot._ot.entropic import sinkhorn_divergence
+    >>> x = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    >>> cost = (x[:, None] - x).abs()
+    >>> a = torch.tensor([0.25, 0.75], dtype=torch.float64, requires_grad=True)
+    >>> b = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    >>> value = sinkhorn_divergence(a, b, cost, cost, cost, 0.01)
+    >>> round(value.item(), 3)
+    0.246
     """
-
-    # Marginals are met to 1e-11, and an error in them costs at most a few costs.
-    rounding = 1e-10
-
-    def __init__(
-        self,
-        sources: SourceMeasures,
-        target: Measure,
-        metric: Metric,
-        reg: float,
-        device: str | torch.device | None = None,
-        reg_unit: float | None = None,
-    ) -> None:
-        points = np.concatenate([sources.points, target.points])
-        cost = ground_cost(points, points, metric)
-        n = len(sources.points)
-        self.unit = float(cost[:n, n:].mean()) or 1.0
-        cost /= self.unit
-        if reg_unit is not None:
-            reg *= reg_unit / self.unit
-        self.eps = reg * self.unit
-        self.masses = sources.masses
-        self.target = target.masses
-        self._reg = reg
-        self._device = torch.device("cpu" if device is None else device)
-        self._every_cost = self._tensor(cost)
-        self._cost = self._every_cost[:n, n:].contiguous()
-        kernel = torch.exp(-self._every_cost / reg)
-        _check_convex(self._every_cost, kernel, metric, reg)
-        self._kernel = kernel[:n, :n].contiguous()
-        self._b = self._tensor(self.target)
-        self._of_target = symmetric_scaling(self._b, kernel[n:, n:].contiguous())
-        self._transport: EntropicTransport | None = None
-        self._scaling: SymmetricScaling | None = None
-
-    def __call__(self, weights: Array) -> Evaluation:
-        """Solve both transport problems at `weights`, shape (K,), on the simplex."""
-        a = self._reweighted(weights)
-        found = self._solve_transport(a)
-        start = None if self._scaling is None else self._scaling.k_mu
-        self._scaling = scaling = symmetric_scaling(a, self._kernel, start)
-        p = self._self_potential(scaling)
-        square = float(scaling.mu @ scaling.k_mu)
-        alpha, beta = self._debias(found.f, found.g, p, square)
-        record = torch.cat([found.g, scaling.mu, torch.zeros_like(self._b)])
-        plane = self._plane(alpha, beta, record)
-        value = self._transport_above(a, found)
-        for masses, own in ((a, scaling), (self._b, self._of_target)):
-            value -= self_transport(masses, own, self._reg) / 2
-        # The divergence is not negative, but may be rounded to less than zero.
-        return Evaluation(weights, max(value, 0.0), plane)
-
-    def free_planes(self) -> list[Plane]:
-        """State that the divergence is at least zero.
-
-        The potentials of the transport from the target to itself, continued to the
-        sources, cancel.
-        """
-        mu = self._of_target.mu
-        g = self._reg * (mu / self._b).log()
-        record = torch.cat([g, self._b.new_zeros(len(self._cost)), mu])
-        return [self._plane(*self._potentials(record), record)]
-
-    def initial_weights(self) -> Array:
-        """Share of the target whose nearest atom belongs to each source, (K,)."""
-        atoms = self._cost.argmin(dim=0).cpu().numpy()
-        return source_shares(self.masses, self.target, atoms)
-
-    def potentials(
-        self, planes: list[Plane], multipliers: Array
-    ) -> tuple[Array, Array]:
-        """Debiased potentials f - p and g - q whose plane is above the combination.
-
-        They certify. What assigns points to sources is :meth:`transport_potential`.
-        """
-        record = multipliers @ np.array([plane.record for plane in planes])
-        alpha, beta = self._potentials(self._tensor(record))
-        return _as_array(alpha), _as_array(beta)
-
-    def transport_potential(self, weights: Array) -> Array:
-        """Source potential f of the entropic plan onto the target, (n,).
-
-        For :func:`skwot._ot.assignment.assign_entropic`, which then shares the
-        target in proportion to `weights`. In units of the mean ground cost.
-        """
-        return _as_array(self._solve_transport(self._reweighted(weights)).f)
-
-    def _tensor(self, array: Array) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float64, device=self._device)
-
-    def _reweighted(self, weights: Array) -> Tensor:
-        masses = self.masses @ weights
-        return self._tensor(masses / masses.sum())
-
-    def _solve_transport(self, a: Tensor) -> EntropicTransport:
-        start = None if self._transport is None else self._transport.g
-        self._transport = entropic_transport(a, self._b, self._cost, self._reg, start)
-        return self._transport
-
-    def _transport_above(self, a: Tensor, found: EntropicTransport) -> float:
-        """Dual value, and by how much a concave function can still rise.
-
-        At most the product of its gradient, the error of the marginals, and the way to
-        the solution, whose range no cost exceeds.
-        """
-        reach = float(found.g.max() - found.g.min() + self._cost.max())
-        dual = float(a @ found.f + self._b @ found.g)
-        return dual + found.error * reach / 2
-
-    def _self_potential(self, scaling: SymmetricScaling) -> Tensor:
-        if float(scaling.k_mu.min()) > _UNDERFLOW:
-            return -self._reg * scaling.k_mu.log()
-        n = len(scaling.mu)
-        return softmin(self._every_cost[:n, :n], scaling.mu.log(), self._reg)
-
-    def _potentials(self, record: Tensor) -> tuple[Tensor, Tensor]:
-        """Planes' potentials from g and a mu on the sources' and target's atoms."""
-        m = len(self._b)
-        g, mu = record[:m], record[m:]
-        f = softmin(self._cost, self._b.log() + g / self._reg, self._reg)
-        everywhere = softmin(self._every_cost, mu.log(), self._reg)
-        square = float(mu @ torch.exp(-everywhere / self._reg))
-        return self._debias(f, g, everywhere[:-m], square)
-
-    def _debias(
-        self, f: Tensor, g: Tensor, p: Tensor, square: float
-    ) -> tuple[Tensor, Tensor]:
-        own = self._of_target
-        constant = 2 - square - float(own.mu @ own.k_mu)
-        q = -self._reg * own.k_mu.log()
-        return f - p, g - q + self._reg * constant / 2
-
-    def _plane(self, alpha: Tensor, beta: Tensor, record: Tensor) -> Plane:
-        slope = self.masses.T @ _as_array(alpha)
-        return Plane(slope, float(self._b @ beta), _as_array(record))
-
-
-def _as_array(tensor: Tensor) -> Array:
-    return np.asarray(tensor.cpu().numpy(), dtype=np.float64)
-
-
-def _check_convex(cost: Tensor, kernel: Tensor, metric: Metric, reg: float) -> None:
-    asymmetry = float((cost - cost.T).abs().max())
-    if asymmetry > _INDEFINITE:
-        raise ValueError(
-            f"reg > 0 needs a symmetric ground cost; got metric={metric!r}, whose two "
-            f"directions differ by up to {asymmetry:.3g} of the mean cost."
-        )
-    shifted = kernel.clone()
-    shifted.diagonal().add_(_INDEFINITE)
-    if torch.linalg.cholesky_ex(shifted).info:
-        raise ValueError(
-            f"reg > 0 needs a ground cost c with a positive semidefinite kernel "
-            f"exp(-c / eps), such as 'euclidean', 'sqeuclidean' or 'cityblock'; "
-            f"got metric={metric!r}, whose kernel has negative eigenvalues at "
-            f"reg={reg!r}. A smaller reg or another metric helps."
-        )
+    return _SinkhornDivergence.apply(a, b, cost_ab, cost_aa, cost_bb, eps)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import k_means
 from sklearn.metrics import pairwise_distances_argmin
 
+from skwot._ot.ground_costs import Metric, ground_cost
 from skwot._ot.measures import Measure, canonical_measure
-from skwot._ot.transport import Metric, ground_cost
 
 Array = NDArray[np.float64]
 

@@ -1,36 +1,13 @@
 """Optimal transport between two discrete measures, as a differentiable value."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import ot
 import torch
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 Array = NDArray[np.float64]
-Metric = str | Callable[..., Any]
-
-# Distances that SciPy computes row by row; "seuclidean" and "mahalanobis" are
-# absent, because SciPy scales them by the variance of the rows of each call.
-METRICS = frozenset(
-    {
-        "braycurtis",
-        "canberra",
-        "chebyshev",
-        "cityblock",
-        "correlation",
-        "cosine",
-        "euclidean",
-        "jensenshannon",
-        "minkowski",
-        "sqeuclidean",
-    }
-)
-
-# Those by which a point is at exactly no distance from itself.
-REFLEXIVE = METRICS - {"braycurtis", "correlation", "cosine"}
 
 OPTIMAL = 1  # status of POT's network simplex
 MAX_PIVOTS = 10**12  # the network simplex ends by itself
@@ -55,37 +32,6 @@ class Transport(NamedTuple):
     plan: Array
     alpha: Array
     beta: Array
-
-
-def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
-    """Cost of moving a unit of mass between each pair of points.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n, d)
-    others : ndarray of shape (m, d)
-    metric : str or callable
-        A name that :func:`scipy.spatial.distance.cdist` knows, or a function of
-        two vectors that returns a number.
-
-    Returns
-    -------
-    ndarray of shape (n, m)
-
-    Raises
-    ------
-    ValueError
-        If a cost is negative, infinite or not a number.
-    """
-    # An overflow shows as an infinite cost, which is reported below.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        cost = np.asarray(cdist(points, others, cast(Any, metric)), dtype=np.float64)
-    if cost.size and not (cost.min() >= 0 and np.isfinite(cost.max())):
-        raise ValueError(
-            f"metric={metric!r} must give finite, non-negative costs; "
-            f"got costs between {cost.min()} and {cost.max()}."
-        )
-    return cost
 
 
 def c_transform(cost: Array, beta: Array) -> Array:

@@ -1,235 +1,190 @@
 import numpy as np
+import ot
 import pytest
 import torch
-from hypothesis import given
 from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
+from sklearn.datasets import load_breast_cancer
 
-from skwot._ot.assignment import assign, assign_entropic
-from skwot._ot.dense import DenseObjective
-from skwot._ot.entropic import EntropicObjective
-from skwot._ot.measures import canonical_measure, stack_measures
-from skwot._ot.sinkhorn import sinkhorn_divergence
-from skwot._ot.solvers.bundle import solve_bundle
-from skwot._ot.solvers.gradient import solve_gradient
-from skwot._ot.transport import ground_cost
-from skwot._ot.unmixing import dual_bound
-from tests.generators.measures import overlapping_sources, reweighted_sources
-
-
-def objective_of(case, metric="euclidean", reg=0.05):
-    return EntropicObjective(*case.measures, metric, reg)
+from skwot._ot.entropic import (
+    entropic_transport,
+    self_transport,
+    sinkhorn_divergence,
+    softmin,
+    symmetric_scaling,
+)
 
 
-def divergence_at(case, weights, metric, reg):
-    """The divergence of one pair of measures, by the differentiable function."""
-    sources, target = case.measures
-    a = torch.as_tensor(sources.masses @ weights)
-    costs = [
-        ground_cost(x, y, metric)
-        for x, y in (
-            (sources.points, target.points),
-            (sources.points, sources.points),
-            (target.points, target.points),
-        )
-    ]
-    eps = reg * costs[0].mean()
-    return sinkhorn_divergence(
-        a / a.sum(),
-        torch.from_numpy(target.masses),
-        *[torch.from_numpy(cost) for cost in costs],
-        eps,
-    ).item()
-
-
-@given(reweighted_sources())
-def test_mixture_of_the_sources_is_recovered(case):
-    objective = objective_of(case)
-    found = solve_bundle(objective, max_iter=500, tol=1e-4)
-    assert found.converged
-    assert 0 <= found.value <= 1e-11
-    assert_allclose(found.weights, case.weights, atol=1e-6)
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock"])
-@pytest.mark.parametrize("reg", [0.005, 0.05, 1.0])
-def test_value_is_the_divergence(metric, reg):
-    case = overlapping_sources(1, n_sources=4)
-    objective = objective_of(case, metric, reg)
-    for weights in np.random.default_rng(0).dirichlet(np.ones(4), size=5):
-        value = objective.unit * objective(weights).value
-        assert_allclose(value, divergence_at(case, weights, metric, reg), rtol=1e-9)
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "chebyshev"])
-@pytest.mark.parametrize("reg", [0.005, 0.05, 0.5])
-@pytest.mark.parametrize("seed", range(4))
-def test_every_plane_is_below_the_objective_and_touches_it(seed, reg, metric):
-    objective = objective_of(overlapping_sources(seed, n_sources=4), metric, reg)
-    rng = np.random.default_rng(0)
-    points = [*rng.dirichlet(np.ones(4), size=12), *np.eye(4)]
-    evaluations = [objective(w) for w in points]
-    for one in evaluations:
-        touching = one.plane.slope @ one.weights + one.plane.offset
-        assert_allclose(touching, one.value, atol=1e-12)
-        for other in evaluations:
-            plane = one.plane.slope @ other.weights + one.plane.offset
-            assert plane <= other.value + 1e-12
-
-
-def test_any_potentials_bound_the_objective():
-    objective = objective_of(overlapping_sources(4, n_sources=4))
-    rng = np.random.default_rng(0)
-    m, n = len(objective.target), objective.masses.shape[0]
-    free = objective.free_planes()[0]
-    record = np.concatenate([rng.normal(size=m), rng.random(n + m)])
-    alpha, beta = objective.potentials([free._replace(record=record)], np.ones(1))
-    slope, offset = objective.masses.T @ alpha, objective.target @ beta
-    for weights in rng.dirichlet(np.ones(4), size=10):
-        assert slope @ weights + offset <= objective(weights).value
-
-
-def test_free_plane_is_zero():
-    objective = objective_of(overlapping_sources(5, n_sources=4))
-    for plane in objective.free_planes():
-        assert_allclose(plane.slope, 0, atol=1e-12)
-        assert_allclose(plane.offset, 0, atol=1e-12)
-
-
-@pytest.mark.parametrize("reg", [0.01, 0.05, 0.5])
-@pytest.mark.parametrize("seed", range(6))
-def test_combined_potentials_certify(seed, reg):
-    objective = objective_of(overlapping_sources(seed), reg=reg)
-    found = solve_bundle(objective, max_iter=500, tol=1e-6)
-    assert found.converged
-    assert found.relative_gap <= 1e-6
-    bound = dual_bound(objective.masses, objective.target, found.alpha, found.beta)
-    assert_allclose(bound, found.lower_bound, rtol=1e-9)
-    n_sources = objective.masses.shape[1]
+def cloud(seed, n, m, metric="euclidean", n_features=2):
     rng = np.random.default_rng(seed)
-    for weights in rng.dirichlet(np.ones(n_sources), size=10):
-        assert objective(weights).value >= found.lower_bound
+    x, y = rng.normal(size=(n, n_features)), 0.5 + rng.normal(size=(m, n_features))
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+    costs = cdist(x, y, metric), cdist(x, x, metric), cdist(y, y, metric)
+    return [torch.from_numpy(array) for array in (a, b, *costs)]
 
 
-def test_slope_is_the_finite_difference():
-    objective = objective_of(overlapping_sources(5, n_sources=3))
-    weights = np.array([0.31, 0.28, 0.41])
-    slope = objective(weights).plane.slope
-    direction = np.array([1.0, -2.0, 1.0])
-    step = 1e-5
-    change = (
-        objective(weights + step * direction).value
-        - objective(weights - step * direction).value
-    )
-    assert_allclose(slope @ direction, change / (2 * step), rtol=1e-6)
+def plan_of(a, b, cost, eps, found):
+    return a[:, None] * b * torch.exp((found.f[:, None] + found.g - cost) / eps)
 
 
-def test_fixed_rate_descends():
-    objective = objective_of(overlapping_sources(9, n_sources=3))
-    best = solve_bundle(objective, max_iter=200, tol=1e-8)
-    found = solve_gradient(objective, learning_rate=0.3, max_iter=60, tol=1e-2)
-    assert found.value < found.curve[0]
-    assert best.lower_bound <= found.value <= 1.01 * best.value
-
-
-def test_low_temperature_is_the_exact_objective():
-    case = overlapping_sources(2, n_sources=3)
-    exact = DenseObjective(*case.measures, "euclidean")
-    weights = np.array([0.2, 0.5, 0.3])
-    expected = exact(weights).value
-    errors = [
-        abs(objective_of(case, reg=reg)(weights).value - expected)
-        for reg in (0.1, 0.01, 0.001)
-    ]
-    assert (np.diff(errors) < 0).all()
-    assert errors[-1] < 1e-3
+@pytest.mark.parametrize("eps", [10.0, 1.0, 0.1, 0.01, 0.002])
+@pytest.mark.parametrize(("n", "m"), [(12, 30), (30, 12), (1, 5), (5, 1)])
+def test_plan_has_the_marginals(n, m, eps):
+    a, b, cost, _, _ = cloud(0, n, m)
+    found = entropic_transport(a, b, cost, eps)
+    plan = plan_of(a, b, cost, eps, found)
+    assert_allclose(plan.sum(dim=1), a, rtol=1e-12)
+    assert abs(plan.sum(dim=0) - b).sum() <= 1e-12
+    assert found.error <= 1e-12
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
-def test_units_do_not_matter(scale):
-    case = overlapping_sources(3, n_sources=4)
-    scaled = case._replace(
-        sources=[(scale * points, masses) for points, masses in case.sources],
-        target=(scale * case.target[0], case.target[1]),
+def test_potentials_are_in_the_units_of_the_cost(scale):
+    a, b, cost, cost_aa, cost_bb = cloud(1, 15, 20)
+    one = sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, 0.1)
+    other = sinkhorn_divergence(
+        a, b, scale * cost, scale * cost_aa, scale * cost_bb, 0.1 * scale
     )
-    one, other = objective_of(case), objective_of(scaled)
-    assert_allclose(other.unit, scale * one.unit)
-    assert_allclose(other.eps, scale * one.eps)
-    first, second = (solve_bundle(o, max_iter=200, tol=1e-10) for o in (one, other))
-    assert_allclose(second.value, first.value, rtol=1e-10)
-    # The divergence is flat at its minimum: weights are known to the gap's root.
-    assert_allclose(second.weights, first.weights, atol=1e-5)
+    assert_allclose(other, scale * one, rtol=1e-9)
 
 
-def test_far_source_without_weight_keeps_a_finite_slope():
-    points = np.array([[0.0], [1.0]])
-    near, far = canonical_measure(points), canonical_measure(points + 1e5)
-    target = canonical_measure(points + 0.5)
-    objective = EntropicObjective(
-        stack_measures([near, far]), target, "euclidean", 1e-4
-    )
-    plane = objective(np.array([1.0, 0.0])).plane
-    assert np.isfinite(plane.slope).all()
-    found = solve_bundle(objective, max_iter=50, tol=1e-4)
-    assert_allclose(found.weights, [1, 0], atol=1e-6)
+def test_start_does_not_matter():
+    a, b, cost, _, _ = cloud(2, 20, 15)
+    cold = entropic_transport(a, b, cost, 0.05)
+    start = torch.from_numpy(np.random.default_rng(0).normal(size=15))
+    warm = entropic_transport(a, b, cost, 0.05, start)
+    assert_allclose(warm.f + warm.g[0], cold.f + cold.g[0], atol=1e-11)
 
 
-def test_one_point():
-    point = canonical_measure(np.zeros((3, 2)))
-    objective = EntropicObjective(stack_measures([point]), point, "euclidean", 0.05)
-    assert_allclose(objective(np.ones(1)).value, 0, atol=1e-14)
-
-
-def test_metric_without_a_positive_definite_kernel_is_refused():
-    points = np.random.default_rng(0).random((500, 5))
-    half = canonical_measure(points[:250]), canonical_measure(points[250:])
-    with pytest.raises(ValueError, match="positive semidefinite"):
-        EntropicObjective(stack_measures(half[:1]), half[1], "chebyshev", 1.0)
-
-
-def test_asymmetric_metric_is_refused():
-    def uphill(x, y):
-        return max(0.0, y[0] - x[0])
-
-    measure = canonical_measure(np.arange(4.0)[:, None])
-    with pytest.raises(ValueError, match="symmetric"):
-        EntropicObjective(stack_measures([measure]), measure, uphill, 0.05)
-
-
-def entropic_shares(objective, sources, weights, points, metric="euclidean"):
-    potential = objective.unit * objective.transport_potential(weights)
-    masses = sources.masses * weights
-    return assign_entropic(
-        points, sources.points, masses, potential, metric, objective.eps
+@pytest.mark.parametrize(("n", "m"), [(25, 10), (10, 25)])
+def test_potential_goes_on_where_there_is_no_mass(n, m):
+    a, b, cost, cost_aa, _ = cloud(3, n, m)
+    empty = torch.arange(n) % 3 == 0
+    a = torch.where(empty, 0.0, a)
+    a = a / a.sum()
+    found = entropic_transport(a, b, cost, 0.05)
+    reduced = entropic_transport(a[~empty], b, cost[~empty], 0.05)
+    assert_allclose(a @ found.f + b @ found.g, a[~empty] @ reduced.f + b @ reduced.g)
+    assert_allclose(found.f, softmin(cost, b.log() + found.g / 0.05, 0.05), rtol=1e-12)
+    scaling = symmetric_scaling(a, torch.exp(-cost_aa / 0.05))
+    assert (scaling.mu[empty] == 0).all()
+    assert_allclose(
+        -0.05 * scaling.k_mu.log(), softmin(cost_aa, scaling.mu.log(), 0.05), rtol=1e-9
     )
 
 
-@pytest.mark.parametrize("weights", [[0.3, 0.5, 0.2], [0.6, 0.4, 0.0]])
-def test_shares_of_the_target_average_to_the_weights(weights):
-    weights = np.array(weights)
-    sources, target = overlapping_sources(6, n_sources=3).measures
-    objective = EntropicObjective(sources, target, "euclidean", 0.05)
-    shares = entropic_shares(objective, sources, weights, target.points)
-    assert_allclose(shares.sum(axis=1), 1)
-    assert_allclose(target.masses @ shares, weights, atol=1e-12)
-    assert (shares[:, weights == 0] == 0).all()
+@pytest.mark.parametrize("eps", [5.0, 0.5, 0.2])
+def test_value_is_pots(eps):
+    # POT's sinkhorn2 gives <c, P>; with KL(P | a b^T) it is the dual's value.
+    a, b, cost, cost_aa, _ = cloud(4, 12, 15)
+    for first, second, matrix in ((a, b, cost), (a, a, cost_aa)):
+        plan = ot.sinkhorn(
+            first.numpy(),
+            second.numpy(),
+            matrix.numpy(),
+            eps,
+            method="sinkhorn_log",
+            numItermax=20_000,
+            stopThr=1e-12,
+        )
+        relative = plan / np.outer(first, second)
+        value = (plan * matrix.numpy()).sum() + eps * (plan * np.log(relative)).sum()
+        found = entropic_transport(first, second, matrix, eps)
+        assert_allclose(first @ found.f + second @ found.g, value, rtol=1e-9)
+        assert_allclose(plan_of(first, second, matrix, eps, found), plan, atol=1e-11)
+    scaling = symmetric_scaling(a, torch.exp(-cost_aa / eps))
+    assert_allclose(self_transport(a, scaling, eps), value, rtol=1e-9)
 
 
-def test_shares_of_a_point_depend_on_no_other_point():
-    sources, target = overlapping_sources(7, n_sources=3).measures
-    objective = EntropicObjective(sources, target, "euclidean", 0.05)
-    weights = np.full(3, 1 / 3)
-    together = entropic_shares(objective, sources, weights, target.points)
-    alone = [
-        entropic_shares(objective, sources, weights, point[None])[0]
-        for point in target.points
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock"])
+def test_divergence_of_a_measure_from_itself_is_zero(metric):
+    a, _, _, cost, _ = cloud(5, 20, 5, metric)
+    assert_allclose(sinkhorn_divergence(a, a, cost, cost, cost, 0.1), 0, atol=1e-13)
+
+
+@pytest.mark.parametrize("eps", [3.0, 0.3, 0.03])
+def test_divergence_is_positive_and_symmetric(eps):
+    a, b, cost, cost_aa, cost_bb = cloud(6, 20, 12)
+    value = sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, eps)
+    back = sinkhorn_divergence(b, a, cost.T.contiguous(), cost_bb, cost_aa, eps)
+    assert value > 0
+    assert_allclose(value, back, rtol=1e-11)
+
+
+def test_low_temperature_is_exact_transport():
+    a, b, cost, cost_aa, cost_bb = cloud(7, 12, 12)
+    exact = ot.emd2(a.numpy(), b.numpy(), cost.numpy())
+    values = [
+        sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, eps).item()
+        for eps in (1e-1, 1e-2, 1e-3)
     ]
-    assert_allclose(together, alone, rtol=1e-12)
+    errors = abs(np.array(values) - exact)
+    assert (np.diff(errors) < 0).all()
+    # The entropy of a plan is at most that of its marginals.
+    assert errors[-1] <= 1e-3 * np.log(12)
 
 
-def test_shares_at_low_temperature_are_the_exact_ones():
-    rng = np.random.default_rng(0)
-    sources, _ = overlapping_sources(8, n_sources=3).measures
-    points = rng.normal(size=(30, sources.points.shape[1]))
-    potentials = rng.normal(size=len(sources.points))
-    arguments = points, sources.points, sources.masses, potentials, "euclidean"
-    assert_allclose(assign_entropic(*arguments, 1e-9), assign(*arguments), atol=1e-9)
+def test_high_temperature_is_half_the_energy_distance():
+    a, b, cost, cost_aa, cost_bb = cloud(8, 12, 15)
+    half_energy = a @ cost @ b - a @ cost_aa @ a / 2 - b @ cost_bb @ b / 2
+    value = sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, 1e5)
+    # The rest falls as one over the temperature.
+    assert_allclose(value, half_energy, rtol=2e-5)
+
+
+def test_shifted_measure_under_the_squared_distance():
+    # Both plans cost the same but for the shift: the debiased form is exact.
+    rng = np.random.default_rng(9)
+    points, a = rng.normal(size=(15, 2)), torch.from_numpy(rng.dirichlet(np.ones(15)))
+    shift = np.array([0.3, -1.1])
+    moved = torch.from_numpy(cdist(points, points + shift, "sqeuclidean"))
+    own = torch.from_numpy(cdist(points, points, "sqeuclidean"))
+    value = sinkhorn_divergence(a, a, moved, own, own, 0.2)
+    assert_allclose(value, shift @ shift, rtol=1e-10)
+
+
+def test_gradient_of_masses():
+    _, _, cost, cost_aa, cost_bb = cloud(10, 6, 5)
+    rng = np.random.default_rng(10)
+    logits = [torch.from_numpy(rng.normal(size=n)).requires_grad_() for n in cost.shape]
+
+    def divergence(x, y):
+        a, b = torch.softmax(x, 0), torch.softmax(y, 0)
+        return sinkhorn_divergence(a, b, cost, cost_aa, cost_bb, 0.3)
+
+    assert torch.autograd.gradcheck(divergence, logits)
+
+
+def test_gradient_of_points():
+    a, b, _, _, _ = cloud(11, 6, 5)
+    rng = np.random.default_rng(11)
+    clouds = [
+        torch.from_numpy(rng.normal(size=(len(masses), 2))).requires_grad_()
+        for masses in (a, b)
+    ]
+
+    def squared(x, y):
+        return ((x[:, None] - y) ** 2).sum(dim=2)
+
+    def divergence(x, y):
+        return sinkhorn_divergence(
+            a, b, squared(x, y), squared(x, x), squared(y, y), 0.3
+        )
+
+    assert torch.autograd.gradcheck(divergence, clouds)
+
+
+@pytest.mark.parametrize("seed", [5, 7, 11])
+def test_far_atoms_are_not_given_up(seed):
+    # Here a whole Newton step drives the marginal of an outlier to zero, which lowers
+    # the error of all others together, and no later step brings it back.
+    points, labels = load_breast_cancer(return_X_y=True)
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    order = np.random.default_rng(seed).permutation(len(points))
+    source, rest = order[:284], order[284:]
+    target = np.append(rest[labels[rest] == 0][:100], rest[labels[rest] == 1][:20])
+    shares = np.array([0.95, 0.05]) / np.bincount(labels[source])
+    a = torch.from_numpy(shares[labels[source]])
+    b = torch.full((len(target),), 1 / len(target), dtype=torch.float64)
+    cost = torch.from_numpy(cdist(points[source], points[target]))
+    assert entropic_transport(a, b, cost, 0.05 * float(cost.mean())).error <= 1e-12

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import canonical_measure, moments
 from skwot._ot.quantization import loss_error, quantize
-from skwot._ot.transport import ground_cost, solve_transport
+from skwot._ot.transport import solve_transport
 
 
 def sample(seed, n=300, d=2):

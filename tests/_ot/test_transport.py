@@ -7,13 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import wasserstein_distance
 
-from skwot._ot.transport import (
-    METRICS,
-    c_transform,
-    ground_cost,
-    solve_transport,
-    transport_cost,
-)
+from skwot._ot.ground_costs import METRICS, ground_cost
+from skwot._ot.transport import c_transform, solve_transport, transport_cost
 
 
 def random_problem(seed, n=7, m=5):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from skwot._ot.mixtures import Mixture
+from skwot._gmm.mixtures import Mixture
 
 
 class MixtureProblem(NamedTuple):

@@ -1,0 +1,43 @@
+"""Names of other packages that they do not promise to keep.
+
+This is the only module that imports them, so that an upgrade which removes one of them
+breaks one file, and `tests/test_compat.py` says what to do.
+"""
+
+from typing import Any
+
+import highspy
+from ot.lp.emd_wrap import emd_c, emd_c_sparse
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "QuietHighs",
+    "StrOptions",
+    "check_sample_weight",
+    "emd_c",
+    "emd_c_sparse",
+    "fit_context",
+    "validate_params",
+]
+
+
+class QuietHighs(highspy.Highs):
+    """HiGHS that never writes to the standard output.
+
+    The constructor of highspy 1.16 and later enables callbacks before an option can be
+    set, and HiGHS logs that, below a banner. Both come after the logging is off here.
+    """
+
+    def enableCallbacks(self) -> Any:
+        """Turn the logging off first."""
+        self.silent()
+        return super().enableCallbacks()

@@ -1,0 +1,140 @@
+"""Moving points and mixtures along an optimal plan between Gaussian mixtures."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skwot._gmm.gaussians import geodesic
+from skwot._gmm.mixtures import MASS_ROUNDING, Array, Mixture, prepare_target
+from skwot._gmm.mw2 import solve_mw2
+from skwot._gmm.pair_costs import pair_costs
+
+# Numbers that a batch of points may use at a time, 32 MB of them.
+_BATCH_NUMBERS = 2**22
+
+
+class Coupling(NamedTuple):
+    """The Gaussian pairs that make up an optimal plan between two mixtures.
+
+    Attributes
+    ----------
+    rows, columns : ndarray of shape (n_pairs,)
+        Components of the two mixtures.
+    mass : ndarray of shape (n_pairs,)
+    maps : ndarray of shape (n_pairs, d, d)
+        Linear parts of the Gaussian maps.
+    """
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    mass: Array
+    maps: Array
+
+
+def couple(mixture: Mixture, other: Mixture) -> Coupling:
+    """Optimal plan for MW2 between two mixtures."""
+    costs = pair_costs(prepare_target(other))
+    plan = solve_mw2(*mixture, costs).plan
+    rows, columns = np.nonzero(plan > MASS_ROUNDING)
+    return Coupling(rows, columns, plan[rows, columns], costs.maps(rows, columns))
+
+
+def interpolate_mixtures(mixture: Mixture, other: Mixture, t: float) -> Mixture:
+    """MW2 geodesic at time t (Delon & Desolneux, 2020, section 4.4).
+
+    Parameters
+    ----------
+    mixture, other : Mixture
+    t : float in [0, 1]
+
+    Returns
+    -------
+    Mixture
+        One component for each pair of components that the plan joins.
+    """
+    pairs = couple(mixture, other)
+    means = (1 - t) * mixture.means[pairs.rows] + t * other.means[pairs.columns]
+    starts, ends = mixture.covariances[pairs.rows], other.covariances[pairs.columns]
+    covariances = geodesic(starts, ends, pairs.maps, t)
+    return Mixture(pairs.mass / pairs.mass.sum(), means, covariances)
+
+
+def transport_barycentric(
+    points: Array, responsibilities: Array, mixture: Mixture, other: Mixture
+) -> Array:
+    """Mean image of each point (Delon & Desolneux, 2020, section 6.3, T_mean).
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+    responsibilities : ndarray of shape (n, n_components)
+        Posterior probabilities of the components of `mixture`.
+    mixture, other : Mixture
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+    """
+    pairs = couple(mixture, other)
+    n_components, n_features = mixture.means.shape
+    share = pairs.mass / np.bincount(pairs.rows, pairs.mass)[pairs.rows]
+    linear = np.zeros((n_components, n_features, n_features))
+    np.add.at(linear, pairs.rows, share[:, None, None] * pairs.maps)
+    offset = np.zeros((n_components, n_features))
+    np.add.at(offset, pairs.rows, share[:, None] * other.means[pairs.columns])
+    offset -= np.einsum("kij,kj->ki", linear, mixture.means)
+    stacked = linear.reshape(-1, n_features).T
+
+    def move(batch: slice) -> Array:
+        images = (points[batch] @ stacked).reshape(-1, n_components, n_features)
+        return np.einsum("nk,nkd->nd", responsibilities[batch], images + offset)
+
+    return _in_batches(move, len(points), n_components * n_features)
+
+
+def transport_random(
+    points: Array,
+    responsibilities: Array,
+    mixture: Mixture,
+    other: Mixture,
+    rng: np.random.RandomState,
+) -> Array:
+    """Image of each point under one Gaussian map, drawn from the plan.
+
+    The pair of components is drawn from its posterior probability given the
+    point (Delon & Desolneux, 2020, section 6.3, T_rand): so a sample of `mixture`
+    becomes one of `other`.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+    responsibilities : ndarray of shape (n, n_components)
+    mixture, other : Mixture
+    rng : RandomState
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+    """
+    pairs = couple(mixture, other)
+    share = pairs.mass / np.bincount(pairs.rows, pairs.mass)[pairs.rows]
+    uniform = rng.uniform(size=len(points))
+
+    def move(batch: slice) -> Array:
+        bounds = np.cumsum(responsibilities[batch][:, pairs.rows] * share, axis=1)
+        drawn = (bounds[:, :-1] <= (uniform[batch] * bounds[:, -1])[:, None]).sum(1)
+        centred = points[batch] - mixture.means[pairs.rows[drawn]]
+        images = np.einsum("nij,nj->ni", pairs.maps[drawn], centred)
+        return images + other.means[pairs.columns[drawn]]
+
+    return _in_batches(move, len(points), points.shape[1] ** 2)
+
+
+def _in_batches(
+    move: Callable[[slice], Array], n_points: int, numbers_per_point: int
+) -> Array:
+    size = max(1, _BATCH_NUMBERS // numbers_per_point)
+    batches = range(0, n_points, size)
+    return np.concatenate([move(slice(i, i + size)) for i in batches])

@@ -1,0 +1,238 @@
+"""Mixtures that a user gives, or that scikit-learn estimates from data."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.mixture import GaussianMixture
+from sklearn.utils.validation import check_is_fitted
+
+from skwot._gmm.covariance_types import expand
+from skwot._gmm.mixtures import Mixture, precision_factors, summarise_clusters
+
+Array = NDArray[np.float64]
+
+INIT_NAMES = ("k-means++", "kmeans", "random", "random_from_data")
+# EM has to converge by itself: an estimator's max_iter counts its own steps.
+_EM_MAX_ITER = 1000
+# What float32 parameters may be off by.
+_ROUNDING = 1e-6
+
+
+def read_mixture(
+    value: Any,
+    name: str,
+    n_features: int,
+    n_components: int | None = None,
+    kind: str = "full",
+) -> Mixture:
+    """Validate a mixture that a user gave.
+
+    Parameters
+    ----------
+    value : fitted mixture or tuple
+        Has ``weights_``, ``means_`` and ``covariances_``, or holds them.
+    name : str
+        Name of the parameter, for the messages.
+    n_features : int
+        Expected number of features.
+    n_components : int, default=None
+        Expected number of components, if one is.
+    kind : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        Shape of a tuple's covariances, if they are not full.
+
+    Returns
+    -------
+    Mixture
+        Copies, with full covariances and weights that sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If it is not a mixture, or not one of these sizes.
+    """
+    weights, means, covariances = _read_arrays(value, name, n_features, kind)
+    _check_weights(weights, name, n_components)
+    size = len(weights)
+    _check_shape(means, (size, n_features), f"{name}: means")
+    _check_shape(covariances, (size, n_features, n_features), f"{name}: covariances")
+    _check_covariances(covariances, name)
+    symmetric = (covariances + covariances.swapaxes(1, 2)) / 2
+    return Mixture(weights / weights.sum(), means, symmetric)
+
+
+def _read_arrays(
+    value: Any, name: str, n_features: int, kind: str
+) -> tuple[Array, ...]:
+    if isinstance(value, (tuple, list)) and len(value) == 3:
+        parts = value
+    else:
+        parts, kind = _read_attributes(value, name)
+    try:
+        arrays = tuple(np.array(part, dtype=np.float64) for part in parts)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold arrays of numbers: {error}") from error
+    for part, array in zip(("weights", "means", "covariances"), arrays, strict=True):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: {part} must be finite, got NaN or infinity.")
+    weights, means, covariances = arrays
+    return (
+        weights,
+        means,
+        _fill(covariances, kind, len(np.atleast_1d(weights)), n_features),
+    )
+
+
+def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
+    if hasattr(value, "fit") and not hasattr(value, "weights_"):
+        check_is_fitted(value)
+    try:
+        weights, means, covariances = value.weights_, value.means_, value.covariances_
+    except AttributeError:
+        raise ValueError(
+            f"{name} must be a fitted mixture or a tuple (weights, means, "
+            f"covariances), got {value!r}."
+        ) from None
+    return (weights, means, covariances), getattr(value, "covariance_type", "full")
+
+
+def _fill(covariances: Array, kind: str, n_components: int, n_features: int) -> Array:
+    """Full covariances from those of a covariance type; other shapes are kept."""
+    shapes = {
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }
+    if kind not in shapes or covariances.shape != shapes[kind]:
+        return covariances
+    return expand_full(covariances, kind, n_components, n_features)
+
+
+def expand_full(
+    covariances: Array, kind: str, n_components: int, n_features: int
+) -> Array:
+    """Full covariances from those of a covariance type."""
+    shape = n_components, n_features, n_features
+    return np.array(expand(covariances, kind, np.broadcast_to(0.0, shape)))
+
+
+def _check_weights(weights: Array, name: str, n_components: int | None) -> None:
+    if weights.ndim != 1 or not len(weights):
+        raise ValueError(
+            f"{name}: weights must be a vector, got an array of shape {weights.shape}."
+        )
+    if n_components is not None and len(weights) != n_components:
+        raise ValueError(
+            f"{name} must have {n_components} components, got {len(weights)}."
+        )
+    if weights.min() < 0 or abs(weights.sum() - 1) > _ROUNDING:
+        raise ValueError(
+            f"{name}: weights must be non-negative and sum to 1, got a minimum of "
+            f"{weights.min():.6g} and a sum of {weights.sum():.6g}."
+        )
+
+
+def _check_shape(array: Array, expected: tuple[int, ...], label: str) -> None:
+    if array.shape != expected:
+        raise ValueError(f"{label} must have shape {expected}, got {array.shape}.")
+
+
+def _check_covariances(covariances: Array, name: str) -> None:
+    tolerance = _ROUNDING * abs(covariances).max(axis=(1, 2))
+    skewness = abs(covariances - covariances.swapaxes(1, 2)).max(axis=(1, 2))
+    if (skewness > tolerance).any():
+        worst = int(skewness.argmax())
+        raise ValueError(
+            f"{name}: covariances must be symmetric, got a difference of "
+            f"{skewness[worst]:.6g} across the diagonal of component {worst}."
+        )
+    smallest = np.linalg.eigvalsh(covariances)[:, 0]
+    if (smallest < -tolerance).any():
+        worst = int(smallest.argmin())
+        raise ValueError(
+            f"{name}: covariances must be positive semi-definite, got the "
+            f"eigenvalue {smallest[worst]:.6g} in component {worst}."
+        )
+
+
+def simplify(initial: Mixture, target: Mixture, kind: str) -> tuple[Mixture, Mixture]:
+    """Keep only the diagonals of covariances if all that is needed are diagonals."""
+    diagonals = np.einsum("nkk->nk", target.covariances)
+    if kind not in ("diag", "spherical") or np.count_nonzero(
+        target.covariances
+    ) > np.count_nonzero(diagonals):
+        return initial, target
+    return (
+        initial._replace(covariances=np.einsum("nkk->nk", initial.covariances)),
+        target._replace(covariances=diagonals),
+    )
+
+
+def estimate_mixture(
+    X: Array, n_components: int, kind: str, reg_covar: float, random_state: Any
+) -> Mixture:
+    """Mixture of largest likelihood, by scikit-learn's EM."""
+    points, shift, scale = _standardise(X)
+    model = GaussianMixture(
+        n_components,
+        covariance_type=kind,
+        reg_covar=reg_covar,
+        max_iter=_EM_MAX_ITER,
+        random_state=random_state,
+    ).fit(points)
+    covariances = expand_full(model.covariances_, kind, n_components, X.shape[1])
+    found = Mixture(model.weights_, model.means_, covariances)
+    return _restore(found, shift, scale)
+
+
+def seed_mixture(
+    X: Array, n_components: int, init_params: str, random_state: Any
+) -> Mixture:
+    """Mixture that one step of EM makes of scikit-learn's initialisation."""
+    points, shift, scale = _standardise(X)
+    model = GaussianMixture(
+        n_components, init_params=init_params, max_iter=0, random_state=random_state
+    ).fit(points)
+    seeded = summarise_clusters(points, model.predict_proba(points))
+    return _restore(seeded, shift, scale)
+
+
+def _standardise(X: Array) -> tuple[Array, Array, float]:
+    """Centre and scale as a whole: so EM's regularisation has no unit."""
+    shift = X.mean(axis=0)
+    centred = X - shift
+    scale = float(np.sqrt(np.square(centred).mean())) or 1.0
+    return centred / scale, shift, scale
+
+
+def _restore(mixture: Mixture, shift: Array, scale: float) -> Mixture:
+    covariances = mixture.covariances * scale**2
+    return Mixture(mixture.weights, mixture.means * scale + shift, covariances)
+
+
+def build_gaussian_mixture(
+    mixture: Mixture, random_state: Any, kind: str = "full"
+) -> GaussianMixture:
+    """scikit-learn's mixture with given parameters.
+
+    Raises
+    ------
+    ValueError
+        If a covariance is not positive definite.
+    """
+    try:
+        factors = precision_factors(mixture.covariances, kind)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            "A component has a singular covariance, and so no density; "
+            "increase reg_covar."
+        ) from error
+    model = GaussianMixture(
+        len(mixture.weights), covariance_type=kind, random_state=random_state
+    )
+    model.weights_, model.means_, model.covariances_ = mixture
+    model.precisions_cholesky_ = factors
+    matrices = kind in ("full", "tied")
+    model.precisions_ = factors @ factors.swapaxes(-1, -2) if matrices else factors**2
+    model.n_features_in_ = mixture.means.shape[1]
+    return model

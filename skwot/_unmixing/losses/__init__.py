@@ -1,0 +1,1 @@
+"""Losses of the unmixing problem, one a file."""

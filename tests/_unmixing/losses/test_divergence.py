@@ -1,0 +1,235 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from numpy.testing import assert_allclose
+
+from skwot._ot.entropic import sinkhorn_divergence
+from skwot._ot.ground_costs import ground_cost
+from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._unmixing.assignment import assign, assign_entropic
+from skwot._unmixing.losses.divergence import EntropicObjective
+from skwot._unmixing.losses.exact import DenseObjective
+from skwot._unmixing.problem import dual_bound
+from skwot._unmixing.solvers.bundle import solve_bundle
+from skwot._unmixing.solvers.gradient import solve_gradient
+from tests.generators.measures import overlapping_sources, reweighted_sources
+
+
+def objective_of(case, metric="euclidean", reg=0.05):
+    return EntropicObjective(*case.measures, metric, reg)
+
+
+def divergence_at(case, weights, metric, reg):
+    """The divergence of one pair of measures, by the differentiable function."""
+    sources, target = case.measures
+    a = torch.as_tensor(sources.masses @ weights)
+    costs = [
+        ground_cost(x, y, metric)
+        for x, y in (
+            (sources.points, target.points),
+            (sources.points, sources.points),
+            (target.points, target.points),
+        )
+    ]
+    eps = reg * costs[0].mean()
+    return sinkhorn_divergence(
+        a / a.sum(),
+        torch.from_numpy(target.masses),
+        *[torch.from_numpy(cost) for cost in costs],
+        eps,
+    ).item()
+
+
+@given(reweighted_sources())
+def test_mixture_of_the_sources_is_recovered(case):
+    objective = objective_of(case)
+    found = solve_bundle(objective, max_iter=500, tol=1e-4)
+    assert found.converged
+    assert 0 <= found.value <= 1e-11
+    assert_allclose(found.weights, case.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock"])
+@pytest.mark.parametrize("reg", [0.005, 0.05, 1.0])
+def test_value_is_the_divergence(metric, reg):
+    case = overlapping_sources(1, n_sources=4)
+    objective = objective_of(case, metric, reg)
+    for weights in np.random.default_rng(0).dirichlet(np.ones(4), size=5):
+        value = objective.unit * objective(weights).value
+        assert_allclose(value, divergence_at(case, weights, metric, reg), rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "chebyshev"])
+@pytest.mark.parametrize("reg", [0.005, 0.05, 0.5])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_plane_is_below_the_objective_and_touches_it(seed, reg, metric):
+    objective = objective_of(overlapping_sources(seed, n_sources=4), metric, reg)
+    rng = np.random.default_rng(0)
+    points = [*rng.dirichlet(np.ones(4), size=12), *np.eye(4)]
+    evaluations = [objective(w) for w in points]
+    for one in evaluations:
+        touching = one.plane.slope @ one.weights + one.plane.offset
+        assert_allclose(touching, one.value, atol=1e-12)
+        for other in evaluations:
+            plane = one.plane.slope @ other.weights + one.plane.offset
+            assert plane <= other.value + 1e-12
+
+
+def test_any_potentials_bound_the_objective():
+    objective = objective_of(overlapping_sources(4, n_sources=4))
+    rng = np.random.default_rng(0)
+    m, n = len(objective.target), objective.masses.shape[0]
+    free = objective.free_planes()[0]
+    record = np.concatenate([rng.normal(size=m), rng.random(n + m)])
+    alpha, beta = objective.potentials([free._replace(record=record)], np.ones(1))
+    slope, offset = objective.masses.T @ alpha, objective.target @ beta
+    for weights in rng.dirichlet(np.ones(4), size=10):
+        assert slope @ weights + offset <= objective(weights).value
+
+
+def test_free_plane_is_zero():
+    objective = objective_of(overlapping_sources(5, n_sources=4))
+    for plane in objective.free_planes():
+        assert_allclose(plane.slope, 0, atol=1e-12)
+        assert_allclose(plane.offset, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("reg", [0.01, 0.05, 0.5])
+@pytest.mark.parametrize("seed", range(6))
+def test_combined_potentials_certify(seed, reg):
+    objective = objective_of(overlapping_sources(seed), reg=reg)
+    found = solve_bundle(objective, max_iter=500, tol=1e-6)
+    assert found.converged
+    assert found.relative_gap <= 1e-6
+    bound = dual_bound(objective.masses, objective.target, found.alpha, found.beta)
+    assert_allclose(bound, found.lower_bound, rtol=1e-9)
+    n_sources = objective.masses.shape[1]
+    rng = np.random.default_rng(seed)
+    for weights in rng.dirichlet(np.ones(n_sources), size=10):
+        assert objective(weights).value >= found.lower_bound
+
+
+def test_slope_is_the_finite_difference():
+    objective = objective_of(overlapping_sources(5, n_sources=3))
+    weights = np.array([0.31, 0.28, 0.41])
+    slope = objective(weights).plane.slope
+    direction = np.array([1.0, -2.0, 1.0])
+    step = 1e-5
+    change = (
+        objective(weights + step * direction).value
+        - objective(weights - step * direction).value
+    )
+    assert_allclose(slope @ direction, change / (2 * step), rtol=1e-6)
+
+
+def test_fixed_rate_descends():
+    objective = objective_of(overlapping_sources(9, n_sources=3))
+    best = solve_bundle(objective, max_iter=200, tol=1e-8)
+    found = solve_gradient(objective, learning_rate=0.3, max_iter=60, tol=1e-2)
+    assert found.value < found.curve[0]
+    assert best.lower_bound <= found.value <= 1.01 * best.value
+
+
+def test_low_temperature_is_the_exact_objective():
+    case = overlapping_sources(2, n_sources=3)
+    exact = DenseObjective(*case.measures, "euclidean")
+    weights = np.array([0.2, 0.5, 0.3])
+    expected = exact(weights).value
+    errors = [
+        abs(objective_of(case, reg=reg)(weights).value - expected)
+        for reg in (0.1, 0.01, 0.001)
+    ]
+    assert (np.diff(errors) < 0).all()
+    assert errors[-1] < 1e-3
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_units_do_not_matter(scale):
+    case = overlapping_sources(3, n_sources=4)
+    scaled = case._replace(
+        sources=[(scale * points, masses) for points, masses in case.sources],
+        target=(scale * case.target[0], case.target[1]),
+    )
+    one, other = objective_of(case), objective_of(scaled)
+    assert_allclose(other.unit, scale * one.unit)
+    assert_allclose(other.eps, scale * one.eps)
+    first, second = (solve_bundle(o, max_iter=200, tol=1e-10) for o in (one, other))
+    assert_allclose(second.value, first.value, rtol=1e-10)
+    # The divergence is flat at its minimum: weights are known to the gap's root.
+    assert_allclose(second.weights, first.weights, atol=1e-5)
+
+
+def test_far_source_without_weight_keeps_a_finite_slope():
+    points = np.array([[0.0], [1.0]])
+    near, far = canonical_measure(points), canonical_measure(points + 1e5)
+    target = canonical_measure(points + 0.5)
+    objective = EntropicObjective(
+        stack_measures([near, far]), target, "euclidean", 1e-4
+    )
+    plane = objective(np.array([1.0, 0.0])).plane
+    assert np.isfinite(plane.slope).all()
+    found = solve_bundle(objective, max_iter=50, tol=1e-4)
+    assert_allclose(found.weights, [1, 0], atol=1e-6)
+
+
+def test_one_point():
+    point = canonical_measure(np.zeros((3, 2)))
+    objective = EntropicObjective(stack_measures([point]), point, "euclidean", 0.05)
+    assert_allclose(objective(np.ones(1)).value, 0, atol=1e-14)
+
+
+def test_metric_without_a_positive_definite_kernel_is_refused():
+    points = np.random.default_rng(0).random((500, 5))
+    half = canonical_measure(points[:250]), canonical_measure(points[250:])
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        EntropicObjective(stack_measures(half[:1]), half[1], "chebyshev", 1.0)
+
+
+def test_asymmetric_metric_is_refused():
+    def uphill(x, y):
+        return max(0.0, y[0] - x[0])
+
+    measure = canonical_measure(np.arange(4.0)[:, None])
+    with pytest.raises(ValueError, match="symmetric"):
+        EntropicObjective(stack_measures([measure]), measure, uphill, 0.05)
+
+
+def entropic_shares(objective, sources, weights, points, metric="euclidean"):
+    potential = objective.unit * objective.transport_potential(weights)
+    masses = sources.masses * weights
+    return assign_entropic(
+        points, sources.points, masses, potential, metric, objective.eps
+    )
+
+
+@pytest.mark.parametrize("weights", [[0.3, 0.5, 0.2], [0.6, 0.4, 0.0]])
+def test_shares_of_the_target_average_to_the_weights(weights):
+    weights = np.array(weights)
+    sources, target = overlapping_sources(6, n_sources=3).measures
+    objective = EntropicObjective(sources, target, "euclidean", 0.05)
+    shares = entropic_shares(objective, sources, weights, target.points)
+    assert_allclose(shares.sum(axis=1), 1)
+    assert_allclose(target.masses @ shares, weights, atol=1e-12)
+    assert (shares[:, weights == 0] == 0).all()
+
+
+def test_shares_of_a_point_depend_on_no_other_point():
+    sources, target = overlapping_sources(7, n_sources=3).measures
+    objective = EntropicObjective(sources, target, "euclidean", 0.05)
+    weights = np.full(3, 1 / 3)
+    together = entropic_shares(objective, sources, weights, target.points)
+    alone = [
+        entropic_shares(objective, sources, weights, point[None])[0]
+        for point in target.points
+    ]
+    assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_shares_at_low_temperature_are_the_exact_ones():
+    rng = np.random.default_rng(0)
+    sources, _ = overlapping_sources(8, n_sources=3).measures
+    points = rng.normal(size=(30, sources.points.shape[1]))
+    potentials = rng.normal(size=len(sources.points))
+    arguments = points, sources.points, sources.masses, potentials, "euclidean"
+    assert_allclose(assign_entropic(*arguments, 1e-9), assign(*arguments), atol=1e-9)
