@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skwot._compat import (
     HasMethods,
@@ -26,28 +26,29 @@ from skwot._compat import (
     validate_params,
 )
 from skwot._device import check_device
-from skwot._ot.ground_costs import METRICS, REFLEXIVE, Metric, ground_cost
+from skwot._fitted import fresh_fit
+from skwot._ot.ground_costs import METRICS, Metric, facts_of
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
 from skwot._ot.quantization import Quantization, loss_error, quantize
+from skwot._typing import Array
 from skwot._unmixing.assignment import assign, assign_entropic
-from skwot._unmixing.bootstrap import BootstrapResult, draw_replicates, summarise
+from skwot._unmixing.bootstrap import RowCounts, Sample, draw_replicates
 from skwot._unmixing.classifier import cross_fit, probability_points
 from skwot._unmixing.identifiability import check_identifiability
 from skwot._unmixing.noise import LARGEST, sampling_noise
 from skwot._unmixing.outliers import calibrate_outlier_cost
-from skwot._unmixing.problem import Unmixing, own_mixture
-from skwot._unmixing.solve import solve_unmixing, transport_loss
+from skwot._unmixing.problem import Problem, Unmixing, own_mixture
+from skwot._unmixing.results import BootstrapResult, summarise
+from skwot._unmixing.solve import Settings, check_combination, loss_between, solve
 from skwot._unmixing.sources import Target, read_labels, split_groups
 from skwot._warnings import warn_user
 
-Array = NDArray[np.float64]
+_NOTHING = 1e-12  # a smaller share of the target is rounding
 
 
-# A smaller share is rounding.
-_NOTHING = 1e-12
-
-
-class WassersteinUnmixer(TransformerMixin, BaseEstimator):
+class WassersteinUnmixer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Weights of known source distributions in a target sample.
 
     Finds the weights w on the simplex that minimise the optimal transport cost
@@ -59,6 +60,11 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
+    loss : {"wasserstein", "sinkhorn"}, default="wasserstein"
+        "wasserstein" is the exact cost of optimal transport. "sinkhorn" is the Sinkhorn
+        divergence [5]_, which is smooth in the weights; its minimum is what is
+        certified then. It needs ``solver="pgd"``, no `outlier_cost` and a metric with a
+        positive definite kernel, such as the default.
     metric : str or callable, default="euclidean"
         Ground cost between two rows. A name that
         :func:`scipy.spatial.distance.cdist` knows and that needs no further
@@ -72,12 +78,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         generation with HiGHS [4]_, without such a matrix, in about the time of one
         transport problem. On the line, where the cost is convex in the difference,
         both solvers sort instead.
-    reg : float, default=0.0
-        Temperature of an entropic loss, as a fraction of the mean ground cost. 0 is the
-        exact loss; otherwise the loss is the Sinkhorn divergence [5]_, smooth in the
-        weights, and its minimum is what is certified. Needs ``solver="pgd"``, no
-        `outlier_cost` and a metric with a positive definite kernel, such as the
-        default.
+    reg : "auto" or float, default="auto"
+        Temperature of the Sinkhorn divergence, as a fraction of the mean ground cost.
+        "auto" is 0.05. A number needs ``loss="sinkhorn"``.
     debias : bool, default=False
         Treat the sources as samples of unknown distributions, whose rows are
         observations. Two samples of the same distribution are further apart the more
@@ -87,18 +90,18 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         exactly. Leave it for sources that are, such as spectra. If no row has
         `target_label`, :meth:`fit` has nothing to debias.
     learning_rate : "auto" or float, default="auto"
-        Of "pgd"; "lp" has no steps. "auto" takes Polyak steps to the certified bound,
-        jointly for all planes found so far (the level bundle method), and stops by
-        `tol`. A number is the fixed step per unit of gradient, in the units of the
-        ground cost: then steps are made from equal weights until `max_iter`, and the
-        last solve is made where the planes are least.
+        Step of "pgd"; a number contradicts "lp", which has none. "auto" takes Polyak
+        steps to the certified bound, jointly for all planes found so far (the level
+        bundle method), and stops by `tol`. A number is the fixed step per unit of
+        gradient, in the units of the ground cost: then steps are made from equal
+        weights until `max_iter`, and the last solve is made where the planes are least.
     max_iter : int, default=500
         Largest number of exact transport problems, or linear programmes, to solve.
     tol : float, default=1e-4
         Stop when ``dual_gap_ <= tol * loss_``, or when the gap is below 1e-12 of
-        the mean ground cost (1e-10 with `reg`), where rounding hides it. With `debias`
-        the loss counts before the subtraction of the largest noise. "lp" goes
-        on to a gap of 1e-9 of the loss in any case, and warns if it does not reach
+        the mean ground cost (1e-10 with ``loss="sinkhorn"``), where rounding hides it.
+        With `debias` the loss counts before the subtraction of the largest noise. "lp"
+        goes on to a gap of 1e-9 of the loss in any case, and warns if it does not reach
         `tol`.
     target_label : object, default=-1
         The label in `y` of the rows that form the target. If no row has it, all
@@ -125,8 +128,9 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Number of groups that :meth:`unmix`, and of blocks of replicates that
         :meth:`bootstrap`, run in parallel, through joblib.
     device : torch device, str or None, default=None
-        Where the entropic loss is computed, by PyTorch in double precision. The
-        processor if None. The network simplex of the exact loss always runs there.
+        Where the Sinkhorn divergence is computed, by PyTorch in double precision. The
+        processor if None, where the network simplex of the exact loss always runs: so
+        a device needs ``loss="sinkhorn"``.
     random_state : int, RandomState instance or None, default=None
         Seed of the k-means that `max_support` asks for and of the parts of sources that
         `debias` and ``outlier_cost="auto"`` do; nothing else is random.
@@ -198,10 +202,11 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         `outlier_cost` the minimum includes ``min(outlier_cost_ - beta) -
         mean(source_noise_) / 2``.
     temperature_ : float
-        `reg` in units of the ground cost.
+        Temperature of the Sinkhorn divergence in units of the ground cost; 0.0 for the
+        exact loss.
     plan_potentials_ : ndarray of shape (n_atoms,)
         Source potential of the entropic plan, by which :meth:`transform` assigns;
-        only if `reg` is positive.
+        only if there is a temperature.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -246,9 +251,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "loss": [StrOptions({"wasserstein", "sinkhorn"})],
         "metric": [StrOptions(set(METRICS)), callable],
         "solver": [StrOptions({"pgd", "lp"})],
-        "reg": [Interval(Real, 0, None, closed="left")],
+        "reg": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "learning_rate": [
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
@@ -273,9 +279,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
+        loss: str = "wasserstein",
         metric: Metric = "euclidean",
         solver: str = "pgd",
-        reg: float = 0.0,
+        reg: str | float = "auto",
         debias: bool = False,
         learning_rate: str | float = "auto",
         max_iter: int = 500,
@@ -289,6 +296,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         device: Any = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
+        self.loss = loss
         self.metric = metric
         self.solver = solver
         self.reg = reg
@@ -309,6 +317,10 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.classes_)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -337,29 +349,32 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             If no row is labelled as a source's, or a source or the target has no
             mass.
         """
-        rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        masses = check_sample_weight(
-            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
-        )
-        self._check_combination()
-        read = read_labels(labels, self.target_label)
-        self.classes_ = read.classes
-        sources = read.measures(rows, masses)
-        pairs = [moments(source) for source in sources]
-        self.means_ = np.array([mean for mean, _ in pairs])
-        self.covariances_ = np.array([covariance for _, covariance in pairs])
-        self.source_sizes_ = np.bincount(read.source[(read.source >= 0) & (masses > 0)])
-        self.target_size_ = int(np.count_nonzero(masses[read.target]))
-        if self.classifier is not None:
-            given = None if sample_weight is None else masses
-            self.classifier_, rows = cross_fit(
-                self.classifier, rows, read, given, self.cv
+        with fresh_fit(self):
+            check_combination(self.get_params(deep=False))
+            rows, labels = validate_data(
+                self, X, y, dtype=np.float64, ensure_min_samples=2
             )
+            masses = check_sample_weight(
+                sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+            )
+            read = read_labels(labels, self.target_label)
+            self.classes_ = read.classes
             sources = read.measures(rows, masses)
-        target = read.target_measure(rows, masses)
-        self._fit_measures(
-            sources, target, None if read.has_own_target else read.shares(masses)
-        )
+            pairs = [moments(source) for source in sources]
+            self.means_ = np.array([mean for mean, _ in pairs])
+            self.covariances_ = np.array([covariance for _, covariance in pairs])
+            has_mass = (read.source >= 0) & (masses > 0)
+            self.source_sizes_ = np.bincount(read.source[has_mass])
+            self.target_size_ = int(np.count_nonzero(masses[read.target]))
+            if self.classifier is not None:
+                given = None if sample_weight is None else masses
+                self.classifier_, rows = cross_fit(
+                    self.classifier, rows, read, given, self.cv
+                )
+                sources = read.measures(rows, masses)
+            target = read.target_measure(rows, masses)
+            shares = None if read.has_own_target else read.shares(masses)
+            self._fit_measures(sources, target, shares)
         return self
 
     def _fit_measures(
@@ -376,49 +391,32 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         self.identifiability_ = check_identifiability(
             stacked, self.metric, self.classes_
         )
+        settings = self._settings()
         if shares is not None and self._leaves_all_in_place():
             self.source_noise_ = self._measure_noise(sources, seed)
-            outliers = [] if self.outlier_cost_ is None else [0.0]
-            target, found = own_mixture(stacked, shares)
-            weights = np.append(shares, outliers)
-            self._set_solution(target, found._replace(weights=weights), 0.0)
+            target, found = own_mixture(self._problem(target), shares)
+            self._set_solution(target, found, 0.0)
             self.quantization_error_ = 0.0
             return
         target, moved = self._quantize(target, random_state)
-        self.source_noise_ = self._measure_noise(
-            sources, seed, self._reg_unit(stacked, target)
-        )
+        known = Problem(stacked, target, self.metric, self.outlier_cost_)
+        self.source_noise_ = self._measure_noise(sources, seed, known)
         # The sources' own rows are no other sample.
-        noise = self._noise() if shares is None else np.zeros(1)
-        found = self._solve(stacked, target, noise)
-        self._set_solution(target, found, noise.max() / 2)
+        problem = self._problem(target) if shares is None else known
+        found = solve(problem, settings)
+        largest = self.source_noise_.max() / 2 if shares is None else 0.0
+        self._set_solution(target, found, largest)
         costs = np.array([source.cost for source in fewer])
         self.quantization_error_ = loss_error(
             found.value, [float(self.weights_ @ costs), moved], self.metric
         )
         if not found.converged:
-            _warn_not_converged([found], self.max_iter, self.tol)
+            _warn_not_converged([found], settings)
 
     def _leaves_all_in_place(self) -> bool:
         """Whether a target that is the sources' own mixture needs no solver."""
-        descends = self.reg > 0 or self.learning_rate != "auto"
-        return self.metric in REFLEXIVE and not descends
-
-    def _reg_unit(self, sources: SourceMeasures, target: Measure) -> float | None:
-        """Return the mean ground cost, of which `reg` is a fraction."""
-        if self.reg == 0:
-            return None
-        return float(ground_cost(sources.points, target.points, self.metric).mean())
-
-    def _check_combination(self) -> None:
-        if self.reg > 0 and self.solver != "pgd":
-            raise ValueError(
-                f'reg={self.reg} needs solver="pgd"; got solver={self.solver!r}.'
-            )
-        if self.outlier_cost is not None and self.reg > 0:
-            raise ValueError(
-                f"outlier_cost={self.outlier_cost!r} needs reg=0; got reg={self.reg}."
-            )
+        descends = self.loss != "wasserstein" or self.learning_rate != "auto"
+        return facts_of(self.metric).reflexive and not descends
 
     def _resolve_outlier_cost(self, sources: list[Measure], seed: int) -> float | None:
         if self.outlier_cost == "auto":
@@ -426,29 +424,46 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         return None if self.outlier_cost is None else float(self.outlier_cost)
 
     def _measure_noise(
-        self, sources: list[Measure], seed: int, reg_unit: float | None = None
+        self, sources: list[Measure], seed: int, known: Problem | None = None
     ) -> Array:
+        """Estimate the loss between two samples of each source, at one temperature."""
         if not (self.debias or self.outlier_cost == "auto"):
             return np.zeros(len(sources))
+        settings = self._settings()
+        if known is not None:
+            settings = settings.fixed_at(known)
 
-        def loss(one: Measure, other: Measure) -> float:
-            return transport_loss(
-                self._quantize(one, np.random.RandomState(seed)).measure,
-                self._quantize(other, np.random.RandomState(seed)).measure,
-                self.metric,
-                reg=self.reg,
-                reg_unit=reg_unit,
-                device=check_device(self.device),
+        def loss(first: Measure, second: Measure) -> float:
+            first, second = (
+                self._quantize(sample, np.random.RandomState(seed)).measure
+                for sample in (first, second)
             )
+            return loss_between(first, second, self.metric, settings)
 
         largest = LARGEST if self.max_support is None else None
         return sampling_noise(sources, loss, seed, largest)
 
-    def _noise(self) -> Array:
-        """Noise of the sources, and of that of outliers, if there is one."""
-        if self.outlier_cost_ is None:
-            return self.source_noise_
-        return np.append(self.source_noise_, self.source_noise_.mean())
+    def _settings(self) -> Settings:
+        return Settings(
+            self.loss,
+            self.solver,
+            self.learning_rate,
+            self.max_iter,
+            self.tol,
+            self.reg,
+            check_device(self.device),
+        )
+
+    def _problem(self, target: Measure) -> Problem:
+        """Pose the problem of the fitted sources and a target."""
+        masses = sparse.csr_array(self.source_masses_)
+        sources = SourceMeasures(self.source_points_, masses)
+        noise = self.source_noise_
+        if self.outlier_cost_ is not None:
+            noise = np.append(noise, noise.mean())
+        # Only differences matter, and surcharges must not be negative.
+        surcharges = (noise.max() - noise) / 2
+        return Problem(sources, target, self.metric, self.outlier_cost_, surcharges)
 
     def _represent(self, rows: Array) -> Array:
         """Points in which the ground cost is measured."""
@@ -461,29 +476,12 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
     ) -> Quantization:
         return quantize(measure, self.max_support, self.metric, random_state)
 
-    def _solve(
-        self, sources: SourceMeasures, target: Measure, noise: Array
-    ) -> Unmixing:
-        return solve_unmixing(
-            sources,
-            target,
-            self.metric,
-            solver=self.solver,
-            learning_rate=self.learning_rate,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            reg=self.reg,
-            outlier_cost=self.outlier_cost_,
-            surcharges=_surcharges(noise),
-            device=check_device(self.device),
-        )
-
     def _set_solution(self, target: Measure, found: Unmixing, largest: float) -> None:
+        """Set the attributes of a solution, less half the largest of the noises."""
         self.target_points_, self.target_masses_ = target
-        weights, unexplained = self._explained(found.weights)
-        self.weights_, self.unexplained_ = weights, unexplained
-        self.loss_ = found.value - largest
-        self.lower_bound_ = found.lower_bound - largest
+        self.weights_, self.unexplained_ = self._explained(found.weights)
+        self.loss_ = float(found.value - largest)
+        self.lower_bound_ = float(found.lower_bound - largest)
         self.dual_gap_ = found.value - found.lower_bound
         self.loss_curve_ = found.curve - largest
         self.n_iter_ = len(found.curve)
@@ -513,8 +511,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
 
         A row goes to the source from which the fitted potentials transport it most
         cheaply; sources that tie share it in proportion to their mass there. With
-        `reg` the minimum is soft, as in the entropic plan.
-        A source of weight zero gets nothing.
+        ``loss="sinkhorn"`` the minimum is soft, as in the entropic plan. A source of
+        weight zero gets nothing.
 
         Parameters
         ----------
@@ -586,27 +584,19 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             If a target has no mass.
         """
         targets = self._read_targets(X, sample_weight, groups)
-        sources = self._sources()
+        settings = self._settings()
         # Each group alone would be quantised with this seed.
-        found = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._solve)(
-                sources,
-                self._quantize(
-                    target.measure, check_random_state(self.random_state)
-                ).measure,
-                self._noise(),
-            )
+        fewer = [
+            self._quantize(target.measure, check_random_state(self.random_state))
             for target in targets
+        ]
+        found = Parallel(n_jobs=self.n_jobs)(
+            delayed(solve)(self._problem(target.measure), settings) for target in fewer
         )
-        if not all(one.converged for one in found):
-            _warn_not_converged(found, self.max_iter, self.tol)
+        if not all(solution.converged for solution in found):
+            _warn_not_converged(found, settings)
         weights = np.array([self._explained(one.weights)[0] for one in found])
         return weights[0] if groups is None else weights
-
-    def _sources(self) -> SourceMeasures:
-        return SourceMeasures(
-            self.source_points_, sparse.csr_array(self.source_masses_)
-        )
 
     def _read_targets(
         self,
@@ -649,8 +639,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         label, joins the target that is drawn from, so that an interval does not shrink
         to a point where the target happens to lack a source (Jeffreys' prior [1]_).
         Dual potentials stay feasible when masses change, so each replicate starts from
-        planes found for the sample. The cost matrix is dense, whatever `solver` is. A
-        classifier is not fitted again.
+        planes found for the sample. With several features the cost matrix is dense,
+        whatever `solver` is. A classifier is not fitted again.
 
         Parameters
         ----------
@@ -680,8 +670,8 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, `groups` or `sample_weight` come without
-            `X`, or the loss is entropic.
+            If a parameter is out of range, or `groups` or `sample_weight` come without
+            `X`.
 
         References
         ----------
@@ -700,8 +690,6 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         [True, True, True]
         """
         check_is_fitted(self)
-        if self.reg > 0:
-            raise ValueError(f"bootstrap needs reg=0; got reg={self.reg}.")
         if X is not None:
             targets = self._read_targets(X, sample_weight, groups)
         elif sample_weight is None and groups is None:
@@ -709,17 +697,19 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             targets = [Target(fitted, self.target_size_)]
         else:
             raise ValueError("groups and sample_weight belong to X; got X=None.")
+        samples = [
+            Sample(
+                self._problem(target.measure),
+                RowCounts(self.source_sizes_, target.size),
+            )
+            for target in targets
+        ]
         replicates = draw_replicates(
-            self._sources(),
-            targets,
-            self.metric,
-            self.outlier_cost_,
-            _surcharges(self._noise()),
-            source_sizes=self.source_sizes_,
-            n_resamples=n_resamples,
-            random_state=check_random_state(random_state),
-            max_iter=self.max_iter,
-            n_jobs=self.n_jobs,
+            samples,
+            self._settings(),
+            n_resamples,
+            check_random_state(random_state),
+            self.n_jobs,
         )
         failed = sum(one.n_failed for one in replicates)
         if failed:
@@ -745,17 +735,19 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (K,) of str
-            "wassersteinunmixer_" and the label of the source.
+            "wassersteinunmixer" and the label of the source, after an underscore if it
+            is no number.
         """
-        check_is_fitted(self)
-        _check_feature_names_in(self, input_features, generate_names=False)
-        prefix = type(self).__name__.lower()
-        return np.asarray([f"{prefix}_{label}" for label in self.classes_], object)
-
-
-def _surcharges(noise: Array) -> Array:
-    """By how much half the noise of each source is below the largest."""
-    return (noise.max() - noise) / 2
+        # The mixin checks, and would number the columns.
+        names = super().get_feature_names_out(input_features)
+        prefix = names[0].removesuffix("0")
+        return np.asarray(
+            [
+                f"{prefix}{'' if isinstance(label, int) else '_'}{label}"
+                for label in self.classes_.tolist()
+            ],
+            dtype=object,
+        )
 
 
 def _warn_replicates(failed: int, total: int, max_iter: int) -> None:
@@ -766,14 +758,15 @@ def _warn_replicates(failed: int, total: int, max_iter: int) -> None:
     )
 
 
-def _warn_not_converged(found: list[Unmixing], max_iter: int, tol: float) -> None:
+def _warn_not_converged(found: list[Unmixing], settings: Settings) -> None:
     worst = max(found, key=lambda one: (not one.converged, one.relative_gap))
     failed = sum(not one.converged for one in found)
     of_several = f" in {failed} of {len(found)} groups" if len(found) > 1 else ""
+    gap = worst.value - worst.lower_bound
     warn_user(
-        f"The weights are not certified to tol={tol}{of_several}: after "
-        f"{len(worst.curve)} exact solves (max_iter={max_iter}) the dual gap is "
-        f"{worst.value - worst.lower_bound:.3g}, which is {worst.relative_gap:.3g} of "
-        f"the loss {worst.value:.6g}. Raise max_iter or tol.",
+        f"The weights are not certified to tol={settings.tol}{of_several}: after "
+        f"{len(worst.curve)} exact solves (max_iter={settings.max_iter}) the dual gap "
+        f"is {gap:.3g}, which is {worst.relative_gap:.3g} of the loss "
+        f"{worst.value:.6g}. Raise max_iter or tol.",
         ConvergenceWarning,
     )

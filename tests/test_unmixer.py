@@ -254,7 +254,7 @@ def test_data_frames_in_and_out(problem, frame, output):
     assert_array_equal(unmixer.feature_names_in_, columns)
     shares = unmixer.transform(table)
     assert type(shares) is type(table)
-    assert list(shares.columns) == [f"wassersteinunmixer_{k}" for k in range(4)]
+    assert list(shares.columns) == [f"wassersteinunmixer{k}" for k in range(4)]
     assert_array_equal(unmixer.weights_, WassersteinUnmixer().fit(X, y).weights_)
 
 
@@ -548,7 +548,9 @@ def test_debiasing_does_not_favour_compact_sources():
     assert abs(debiased.mean() - 0.5) < abs(plain.mean() - 0.5) / 4
 
 
-@pytest.mark.parametrize("parameters", [{}, {"solver": "lp"}, {"reg": 0.1}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"solver": "lp"}, {"loss": "sinkhorn", "reg": 0.1}]
+)
 def test_debiasing_is_certified(parameters):
     X, y, _ = make_unmixing(3, n_source_samples=40, n_target_samples=60, random_state=0)
     unmixer = WassersteinUnmixer(debias=True, random_state=0, **parameters).fit(X, y)
@@ -557,7 +559,7 @@ def test_debiasing_is_certified(parameters):
     assert unmixer.converged_
     assert 0 <= unmixer.dual_gap_ <= 1e-4 * (unmixer.loss_ + noise.max())
     assert_allclose(unmixer.loss_curve_.min(), unmixer.loss_)
-    if "reg" not in parameters:
+    if "loss" not in parameters:
         plain = WassersteinUnmixer(tol=1e-10).fit(X, y)
         assert unmixer.loss_ >= plain.loss_ - noise.max()
         assert unmixer.loss_ <= plain.loss_ - plain.weights_ @ noise + 1e-4
@@ -602,7 +604,9 @@ def test_without_a_target_nothing_moves(parameters):
     assert len(unmixer.loss_curve_) == unmixer.n_iter_
 
 
-@pytest.mark.parametrize("parameters", [{}, {"max_support": 40}, {"reg": 0.1}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"max_support": 40}, {"loss": "sinkhorn", "reg": 0.1}]
+)
 def test_debiasing_depends_neither_on_order_nor_on_units(parameters):
     X, y = compact_and_dispersed(0)
     unmixer = WassersteinUnmixer(
@@ -636,14 +640,14 @@ def test_classifier_measures_between_probabilities():
 @pytest.mark.parametrize("device", [None, "cpu"])
 def test_entropic_loss(problem, device):
     X, y, proportions = problem
-    unmixer = WassersteinUnmixer(reg=0.05, device=device).fit(X, y)
+    unmixer = WassersteinUnmixer(loss="sinkhorn", reg=0.05, device=device).fit(X, y)
     assert_allclose(unmixer.weights_, proportions, atol=0.06)
     assert unmixer.converged_
     assert 0 <= unmixer.dual_gap_ <= 1e-4 * unmixer.loss_
     shares = unmixer.transform(X[y == -1])
     # The entropic plan has the weights as its marginal.
     assert_allclose(shares.mean(axis=0), unmixer.weights_, atol=1e-4)
-    scaled = WassersteinUnmixer(reg=0.05).fit(1e3 * X, y)
+    scaled = WassersteinUnmixer(loss="sinkhorn", reg=0.05).fit(1e3 * X, y)
     assert_allclose(scaled.weights_, unmixer.weights_, atol=1e-6)
     assert_allclose(scaled.loss_, 1e3 * unmixer.loss_, rtol=1e-6)
 
@@ -651,7 +655,7 @@ def test_entropic_loss(problem, device):
 @settings(deadline=None, max_examples=15)
 @given(reweighted_sources())
 def test_entropic_loss_recovers_reweighted_sources(case):
-    unmixer = WassersteinUnmixer(reg=0.1).fit(*case.rows)
+    unmixer = WassersteinUnmixer(loss="sinkhorn", reg=0.1).fit(*case.rows)
     assert_allclose(unmixer.weights_, case.weights, atol=1e-4)
     assert_allclose(unmixer.loss_, 0, atol=1e-8)
 
@@ -659,22 +663,24 @@ def test_entropic_loss_recovers_reweighted_sources(case):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"solver": "lp"}, 'needs solver="pgd"'),
-        ({"outlier_cost": 1.0}, "needs reg=0"),
-        ({"device": "a toaster"}, "device must be one"),
+        ({"loss": "sinkhorn", "solver": "lp"}, "solver='lp' needs loss='wasserstein'"),
+        ({"loss": "sinkhorn", "outlier_cost": 1.0}, "outlier_cost=1.0 needs loss="),
+        ({"loss": "sinkhorn", "device": "a toaster"}, "device must be one"),
+        ({"solver": "lp", "learning_rate": 123.0}, "learning_rate=123.0 needs solver="),
+        ({"device": "cpu"}, "device='cpu' needs loss='sinkhorn'; got loss="),
+        ({"reg": 0.1}, "reg=0.1 needs loss='sinkhorn'; got loss='wasserstein'"),
     ],
 )
-def test_what_an_entropic_loss_needs(problem, parameters, message):
+def test_contradictions_are_errors(problem, parameters, message):
     X, y, _ = problem
     with pytest.raises(ValueError, match=message):
-        WassersteinUnmixer(reg=0.1, **parameters).fit(X, y)
-    with pytest.raises(ValueError, match="bootstrap needs reg=0"):
-        WassersteinUnmixer(reg=0.1).fit(X, y).bootstrap()
+        WassersteinUnmixer(**parameters).fit(X, y)
 
 
-def test_bootstrap_is_scipys_kind_of_result(problem):
+@pytest.mark.parametrize("loss", ["wasserstein", "sinkhorn"])
+def test_bootstrap_is_scipys_kind_of_result(problem, loss):
     X, y, _ = problem
-    unmixer = WassersteinUnmixer().fit(X, y)
+    unmixer = WassersteinUnmixer(loss=loss).fit(X, y)
     result = unmixer.bootstrap(n_resamples=20, random_state=0)
     low, high = result.confidence_interval
     assert result.bootstrap_distribution.shape == (4, 20)
@@ -782,6 +788,37 @@ def test_out_of_steps_warns_with_the_gap(problem):
         unmixer.unmix(X, groups=np.arange(len(X)) % 2)
 
 
+@pytest.mark.parametrize(
+    "refit",
+    [{}, {"loss": "wasserstein", "reg": "auto"}, {"classifier": LogisticRegression()}],
+)
+def test_a_refit_has_the_attributes_of_a_fresh_fit(problem, refit):
+    X, y, _ = problem
+    first = {"loss": "sinkhorn", "reg": 0.1, "debias": True, "random_state": 0}
+    unmixer = WassersteinUnmixer(**first).fit(X, y)
+    unmixer.set_params(**refit).fit(X, y)
+    fresh = clone(unmixer).fit(X, y)
+    assert vars(unmixer).keys() == vars(fresh).keys()
+    assert hasattr(unmixer, "plan_potentials_") == (refit.get("loss") is None)
+
+
+def test_a_refit_that_fails_leaves_the_last_fit(problem, monkeypatch):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer().fit(X, y)
+    before = dict(vars(unmixer))
+    with pytest.raises(ValueError, match="at least one source"):
+        unmixer.fit(X[:, :2], np.full(len(X), -1))
+    assert vars(unmixer) == before
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skwot._unmixer.solve", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        unmixer.fit(X[:, :2], np.where(y < 0, y, 3 - y))
+    assert vars(unmixer) == before
+
+
 # Bad input
 
 
@@ -871,7 +908,7 @@ def test_nothing_is_changed_outside(problem):
     torch_state, filters = torch.random.get_rng_state(), list(warnings.filters)
     unmixer = WassersteinUnmixer().fit(X, y, masses)
     WassersteinUnmixer(solver="lp").fit(X, y, masses)
-    WassersteinUnmixer(reg=0.1).fit(X, y, masses)
+    WassersteinUnmixer(loss="sinkhorn", reg=0.1).fit(X, y, masses)
     drawing = WassersteinUnmixer(max_support=50, outlier_cost="auto", random_state=0)
     drawing.fit(X, y, masses).bootstrap(n_resamples=2, random_state=0)
     unmixer.unmix(X, sample_weight=masses, groups=y)

@@ -1,43 +1,73 @@
-"""Ground costs, whole and by blocks, so that no matrix need exist."""
+"""Ground costs: what is known of each metric, and costs whole and by blocks."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from skwot._typing import Array, Index
+
 Metric = str | Callable[..., Any]
 
-# Distances that SciPy computes row by row; "seuclidean" and "mahalanobis" are
-# absent, because SciPy scales them by the variance of the rows of each call.
-METRICS = frozenset(
-    {
-        "braycurtis",
-        "canberra",
-        "chebyshev",
-        "cityblock",
-        "correlation",
-        "cosine",
-        "euclidean",
-        "jensenshannon",
-        "minkowski",
-        "sqeuclidean",
-    }
-)
 
-# Those by which a point is at exactly no distance from itself.
-REFLEXIVE = METRICS - {"braycurtis", "correlation", "cosine"}
+class Facts(NamedTuple):
+    """What is known of a ground cost c.
+
+    Attributes
+    ----------
+    reflexive : bool
+        Whether the computed c(x, x) is exactly zero.
+    triangle : bool
+        Whether c obeys the triangle inequality.
+    negative_type : bool
+        Whether c is of negative type (Schoenberg, 1938): then its energy distances are
+        not negative, and ``exp(-c / eps)`` is a positive definite kernel.
+    square : bool
+        Whether c is the square of a distance of negative type, which then obeys the
+        triangle inequality.
+    of_numbers : {"absolute", "square"} or None
+        c between two numbers x and y, if it is ``|x - y|`` or ``(x - y)^2``.
+    """
+
+    reflexive: bool = False
+    triangle: bool = False
+    negative_type: bool = False
+    square: bool = False
+    of_numbers: str | None = None
 
 
-_BLOCK_ENTRIES = 200_000  # fits the cache
+# "seuclidean" and "mahalanobis" are absent, because SciPy scales them by the variance
+# of the rows of each call.
+_FACTS = {
+    "braycurtis": Facts(),
+    "canberra": Facts(reflexive=True, triangle=True),
+    "chebyshev": Facts(reflexive=True, triangle=True, of_numbers="absolute"),
+    "cityblock": Facts(True, True, negative_type=True, of_numbers="absolute"),
+    "correlation": Facts(negative_type=True, square=True),
+    "cosine": Facts(negative_type=True, square=True),
+    "euclidean": Facts(True, True, negative_type=True, of_numbers="absolute"),
+    "jensenshannon": Facts(reflexive=True, triangle=True),
+    "minkowski": Facts(True, True, negative_type=True, of_numbers="absolute"),
+    "sqeuclidean": Facts(
+        reflexive=True, negative_type=True, square=True, of_numbers="square"
+    ),
+}
+METRICS = frozenset(_FACTS)
+_UNKNOWN = Facts()
+
+_BLOCK_ENTRIES = 200_000  # of a block of costs, which then fits the cache
 _BLOCK_ROWS = 64  # at least, since each block costs a pass over all columns
-# Matrices up to these sizes are kept: 32 MB, or 400 MB where each entry is a call.
+# A matrix of up to so many entries is kept: 32 MB of them, or 400 MB where each entry
+# is a call of a Python function.
 _KEPT_ENTRIES, _KEPT_CALLS = 4_000_000, 50_000_000
-_SAMPLED_ROWS = 64  # from which the unit is estimated
+_SAMPLED_ROWS = 64  # rows of the costs from which their unit is estimated
 _PAIRS_AT_ONCE = 16
+
+
+def facts_of(metric: Metric) -> Facts:
+    """Look up what is known of a metric: nothing, if it is a function."""
+    return _FACTS.get(metric, _UNKNOWN) if isinstance(metric, str) else _UNKNOWN
 
 
 def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
@@ -74,8 +104,8 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
 class BlockCost:
     """The ground cost between two sets of points, in units of its median.
 
-    The median and not the mean, because a single far outlier can multiply the mean,
-    and the simplex methods have absolute tolerances.
+    The unit is the median and not the mean, because a single far outlier can multiply
+    the mean, and the simplex methods have absolute tolerances.
 
     Parameters
     ----------
@@ -83,10 +113,10 @@ class BlockCost:
     others : ndarray of shape (m, d)
     metric : str or callable
         See :func:`ground_cost`.
-    unit : float, default=None
-        The unit to use instead.
     outlier_cost : float, default=None
         Adds a last point at this cost from everything.
+    unit : float, default=None
+        The unit to use instead.
 
     Attributes
     ----------
@@ -100,8 +130,8 @@ class BlockCost:
         points: Array,
         others: Array,
         metric: Metric,
-        unit: float | None = None,
         outlier_cost: float | None = None,
+        unit: float | None = None,
     ) -> None:
         self._points, self._others, self._metric = points, others, metric
         self._outlier_cost = outlier_cost
@@ -119,6 +149,10 @@ class BlockCost:
         rows = np.linspace(0, len(self._points) - 1, _SAMPLED_ROWS).astype(np.intp)
         sample = self.block(np.unique(rows), slice(None))
         return float(np.median(sample)) or float(sample.mean()) or 1.0
+
+    def whole(self) -> Array:
+        """Return the matrix of all costs, which is not to be changed."""
+        return self.block(slice(None), slice(None))
 
     def block(self, rows: slice | Index, columns: slice | Index) -> Array:
         """Return costs between some of the points and some of the others."""
@@ -153,7 +187,7 @@ class BlockCost:
         points, others = self._points[rows[~is_outlier]], self._others[columns]
         outlier_cost = self._outlier_cost if is_outlier.any() else None
         if self._matrix is None:
-            return BlockCost(points, others, self._metric, self.unit, outlier_cost)
+            return BlockCost(points, others, self._metric, outlier_cost, self.unit)
         # Calls of the metric are not repeated.
         part = BlockCost.__new__(BlockCost)
         part.__dict__.update(

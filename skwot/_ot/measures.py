@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-Array = NDArray[np.float64]
+from skwot._typing import Array, Index
 
 
 class Measure(NamedTuple):
@@ -111,6 +110,30 @@ def moments(measure: Measure) -> tuple[Array, Array]:
     return mean, (centred.T * measure.masses) @ centred
 
 
-def _first_of_equal_rows(points: Array) -> NDArray[np.intp]:
+def _first_of_equal_rows(points: Array) -> Index:
     changed = np.any(points[1:] != points[:-1], axis=1)
     return np.flatnonzero(np.concatenate([[True], changed]))
+
+
+def disjoint_samples(
+    source: Measure, order: Index, size: int
+) -> tuple[Measure, Measure]:
+    """Take the first `size` atoms in an order, and the next `size`, each normalised.
+
+    Parameters
+    ----------
+    source : Measure
+    order : ndarray of shape (n,)
+        A permutation of the atoms.
+    size : int
+
+    Returns
+    -------
+    first, second : Measure
+    """
+    points, masses = source
+    first, second = order[:size], order[size : 2 * size]
+    return (
+        canonical_measure(points[first], masses[first]),
+        canonical_measure(points[second], masses[second]),
+    )

@@ -4,29 +4,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.cluster import k_means
 from sklearn.metrics import pairwise_distances_argmin
 
-from skwot._ot.ground_costs import Metric, ground_cost
+from skwot._ot.ground_costs import Metric, facts_of, ground_cost
 from skwot._ot.measures import Measure, canonical_measure
+from skwot._typing import Array, Index
 
-Array = NDArray[np.float64]
-
-_SAMPLES_PER_CENTRE = 20
+_SAMPLES_PER_CENTRE = 20  # atoms to which k-means is fitted, per centre
 _LLOYD_STEPS = 10
-
-# Costs that obey the triangle inequality. The square root of "sqeuclidean" does.
-_TRIANGLE = frozenset(
-    {
-        "canberra",
-        "chebyshev",
-        "cityblock",
-        "euclidean",
-        "jensenshannon",
-        "minkowski",
-    }
-)
 
 
 class Quantization(NamedTuple):
@@ -81,7 +67,7 @@ def quantize(
 
 def _nearest_centre(
     points: Array, masses: Array, n_points: int, random_state: np.random.RandomState
-) -> NDArray[np.intp]:
+) -> Index:
     size = min(len(points), _SAMPLES_PER_CENTRE * n_points)
     chosen = random_state.choice(len(points), size, replace=False)
     centres, _, _ = k_means(
@@ -101,7 +87,7 @@ def _cost_of_move(
     points: Array,
     masses: Array,
     centres: Array,
-    nearest: NDArray[np.intp],
+    nearest: Index,
     metric: Metric,
 ) -> float:
     order = np.argsort(nearest, kind="stable")
@@ -116,7 +102,7 @@ def loss_error(loss: float, moves: Sequence[float], metric: Metric) -> float:
     """Bound on the change of the transport cost when both its measures have moved.
 
     By the triangle inequality a distance changes by no more than the moves cost. For
-    the squared Euclidean cost that holds for the root, W2.
+    the square of a distance that holds for the root, such as W2.
 
     Parameters
     ----------
@@ -133,7 +119,8 @@ def loss_error(loss: float, moves: Sequence[float], metric: Metric) -> float:
     """
     if not any(moves):
         return 0.0
-    if metric == "sqeuclidean":
+    facts = facts_of(metric)
+    if facts.square:
         moved = np.sqrt(moves).sum()
         return float(moved**2 + 2 * moved * np.sqrt(loss))
-    return float(sum(moves)) if metric in _TRIANGLE else np.nan
+    return float(sum(moves)) if facts.triangle else np.nan

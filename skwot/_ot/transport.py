@@ -1,17 +1,15 @@
-"""Optimal transport between two discrete measures, as a differentiable value."""
+"""Exact optimal transport between two discrete measures: value, potentials, plan."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import ot
-import torch
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from skwot._typing import Array
 
-OPTIMAL = 1  # status of POT's network simplex
-MAX_PIVOTS = 10**12  # the network simplex ends by itself
-_MASS_ROUNDING = 1e-15
+OPTIMAL = 1  # the status that POT's network simplex reports with an optimal plan
+MAX_PIVOTS = 10**12  # no limit: the network simplex ends by itself
+_MASS_ROUNDING = 1e-15  # of masses that sum to one
 
 
 class Transport(NamedTuple):
@@ -128,62 +126,3 @@ def _shrink(wanted: Array, held: Array) -> Array:
     """Factors that bring masses down to what is wanted, and leave smaller ones."""
     ratio = np.divide(wanted, held, out=np.ones_like(wanted), where=held > 0)
     return np.minimum(1, ratio)
-
-
-def _as_array(tensor: torch.Tensor) -> Array:
-    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
-
-
-class _TransportCost(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        a: torch.Tensor,
-        b: torch.Tensor,
-        cost: torch.Tensor,
-        start: torch.Tensor | None,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        initial = None if start is None else _as_array(start)
-        solved = solve_transport(_as_array(a), _as_array(b), _as_array(cost), initial)
-        value, plan, alpha, beta = (
-            torch.as_tensor(x, dtype=a.dtype, device=a.device) for x in solved
-        )
-        ctx.save_for_backward(alpha, beta, plan if ctx.needs_input_grad[2] else None)
-        ctx.mark_non_differentiable(alpha, beta)
-        return value, alpha, beta
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        alpha, beta, plan = ctx.saved_tensors
-        grad = grads[0]
-        return grad * alpha, grad * beta, None if plan is None else grad * plan, None
-
-
-def transport_cost(
-    a: torch.Tensor,
-    b: torch.Tensor,
-    cost: torch.Tensor,
-    start: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Optimal transport cost as a differentiable function of its arguments.
-
-    By duality the potentials are a subgradient with respect to the masses and
-    the plan one with respect to the cost (Peyré & Cuturi, 2019, section 9.1).
-    The potentials of `a` and `b` are determined up to a constant that cancels as
-    long as the masses keep equal sums.
-
-    Parameters
-    ----------
-    a : tensor of shape (n,)
-    b : tensor of shape (m,)
-    cost : tensor of shape (n, m)
-    start : tensor of shape (m,), default=None
-        A target potential to start from; the value does not depend on it.
-
-    Returns
-    -------
-    value : tensor, scalar
-    alpha : tensor of shape (n,), without gradient
-    beta : tensor of shape (m,), without gradient
-    """
-    return _TransportCost.apply(a, b, cost, start)

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from skwot._ot.ground_costs import Metric, ground_cost
-
-Array = NDArray[np.float64]
+from skwot._typing import Array
 
 # Reduced costs that differ by less than this fraction of their scale are ties.
 TIE = 1e-9

@@ -3,14 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 from sklearn.utils.validation import has_fit_parameter
 
+from skwot._typing import Array
 from skwot._unmixing.sources import Labels
-
-Array = NDArray[np.float64]
 
 
 def cross_fit(

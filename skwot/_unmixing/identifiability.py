@@ -7,17 +7,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
-from skwot._ot.ground_costs import Metric, ground_cost
+from skwot._ot.ground_costs import Metric, facts_of, ground_cost
 from skwot._ot.measures import SourceMeasures
+from skwot._typing import Array
 from skwot._warnings import warn_user
 from skwot.exceptions import IdentifiabilityWarning
 
-Array = NDArray[np.float64]
-
-# Atoms that are looked at: so many in all, or of each source if that is more.
-_ATOMS = 5000
-_ATOMS_OF_EACH = 300
-_LANDMARKS = 50
+_ATOMS = 5000  # atoms that are looked at, of all sources together,
+_ATOMS_OF_EACH = 300  # or of each source, if that is more
+_LANDMARKS = 50  # points to which the costs stand for a point, see _profiles
 _BLOCK_ENTRIES = 2**20  # of a cost matrix held at a time
 _ROUNDING = 1e-12  # of the mean cost, in an energy distance
 
@@ -25,11 +23,6 @@ _ROUNDING = 1e-12  # of the mean cost, in an energy distance
 THRESHOLD = 0.005
 _SHARE = 0.05  # smaller parts of a mixture are not named
 _STATEMENTS = 3  # of the sources that are worst determined
-
-# Costs of negative type, whose energy distances are never negative, and costs that
-# are squares of such (Schoenberg, 1938).
-_NEGATIVE_TYPE = frozenset({"cityblock", "euclidean", "minkowski"})
-_SQUARES = frozenset({"correlation", "cosine", "sqeuclidean"})
 
 
 class Identifiability(NamedTuple):
@@ -119,14 +112,14 @@ def _nearest_combinations(costs: Array) -> tuple[Array, Array]:
 def _mean_costs(sources: SourceMeasures, metric: Metric) -> Array:
     """Mean cost M_kl of independent points of sources k and l, by blocks."""
     points, masses = sources
-    if metric not in _NEGATIVE_TYPE | _SQUARES:
+    if not facts_of(metric).negative_type:
         points, metric = _profiles(points, metric), "euclidean"
     n_blocks = -(-(len(points) ** 2) // _BLOCK_ENTRIES)
     to_mean = sparse.csr_array(masses.T)
     total = np.zeros((masses.shape[1], masses.shape[1]))
     for block in np.array_split(np.arange(len(points)), n_blocks):
         cost = ground_cost(points, points[block], metric)
-        if metric in _SQUARES:
+        if facts_of(metric).square:
             np.sqrt(cost, out=cost)
         total += to_mean @ cost @ masses[block]
     return (total + total.T) / 2

@@ -15,11 +15,9 @@ Surcharges of minus ``e_k / 2`` remove the term.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skwot._ot.measures import Measure, canonical_measure
-
-Array = NDArray[np.float64]
+from skwot._ot.measures import Measure, disjoint_samples
+from skwot._typing import Array
 
 # Most points of a source in a sample, where nothing else limits them.
 LARGEST = 2000
@@ -88,15 +86,3 @@ def _loss_within(
     ]
     half, quarter = np.mean(found, axis=0)
     return half, quarter
-
-
-def disjoint_samples(
-    source: Measure, order: NDArray[np.intp], size: int
-) -> tuple[Measure, Measure]:
-    """Take the first `size` atoms in this order, and the next, each normalised."""
-    points, masses = source
-    one, other = order[:size], order[size : 2 * size]
-    return (
-        canonical_measure(points[one], masses[one]),
-        canonical_measure(points[other], masses[other]),
-    )

@@ -1,29 +1,114 @@
-"""Wasserstein unmixing: the objective, its cutting planes and the certificate.
+"""The unmixing problem, its dual planes, and the certificate of a solution.
 
-For sources with masses H (one column each), a target with masses b and a ground
-cost c, the objective ``f(w) = OT_c(H w, b)`` is convex and piecewise linear. Each
-feasible pair of potentials, ``alpha_i + beta_j <= c_ij``, gives a plane below it,
+For sources with masses H, one column each, a target with masses b and a loss L between
+measures, the objective is ``f(w) = L(H w, b) + s . w`` on the simplex, where s are
+surcharges of the weights. It is convex. Potentials alpha of the source atoms and beta
+of the target atoms that are feasible for the loss give a plane below it, by weak
+duality,
 
-    f(w) >= b . beta + w . (H^T alpha)    for every w on the simplex,
+    f(w) >= b . beta + w . (H^T alpha + s)    for every w on the simplex,
 
-by weak duality, and the minimum of the maximum of such planes bounds the optimum
-from below (Kelley, 1960). Surcharges, a cost ``s . w`` of the weights themselves, are
-added to the value and to the slopes; they only have to be non-negative for a relative
-gap to mean something.
+and the minimum of the maximum of such planes bounds the optimum from below (Kelley,
+1960). For the exact loss, feasible means ``alpha_i + beta_j <= c_ij``.
 """
 
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skwot._ot.ground_costs import BlockCost, Metric
 from skwot._ot.measures import Measure, SourceMeasures
+from skwot._typing import Array, Index
 
-Array = NDArray[np.float64]
-
-# Values cannot be told apart below this fraction of the mean ground cost.
+# Values of an exact loss cannot be told apart below this fraction of the mean cost.
 ROUNDING = 1e-12
+
+
+class Marginals(NamedTuple):
+    """What the potentials are multiplied with: the linear part of the dual problem.
+
+    Attributes
+    ----------
+    masses : sparse array of shape (n, K)
+        Column k holds the masses of source k.
+    target : ndarray of shape (m,)
+        Masses of the target.
+    surcharges : ndarray of shape (K,)
+        Cost s of a unit of each weight. It is not negative, so that a gap relative to
+        the value means something.
+    """
+
+    masses: sparse.csr_array
+    target: Array
+    surcharges: Array
+
+    @property
+    def n_weights(self) -> int:
+        """Number K of weights."""
+        return len(self.surcharges)
+
+    def slope(self, alpha: Array) -> Array:
+        """Slope of the plane of a source potential, ``H^T alpha + s``, shape (K,)."""
+        return self.masses.T @ alpha + self.surcharges
+
+    def bound(self, alpha: Array, beta: Array) -> float:
+        """Least value of the plane of feasible potentials on the simplex."""
+        return float(self.target @ beta + self.slope(alpha).min())
+
+    def in_unit(self, unit: float) -> "Marginals":
+        """Express the surcharges in a unit of cost."""
+        return self._replace(surcharges=self.surcharges / unit)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Sources, a target, and what it costs to move mass between them.
+
+    All costs are in the units of the ground cost; a solver chooses its own unit.
+
+    Attributes
+    ----------
+    sources : SourceMeasures
+    target : Measure
+    metric : str or callable
+        See :func:`skwot._ot.ground_costs.ground_cost`.
+    outlier_cost : float or None
+        Adds a last source, which is an atom at this cost from everything: it takes the
+        target mass that no other source explains more cheaply.
+    surcharges : ndarray of shape (K,) or float
+        Cost of a unit of each weight, that of the outliers last.
+    """
+
+    sources: SourceMeasures
+    target: Measure
+    metric: Metric
+    outlier_cost: float | None = None
+    surcharges: Array | float = 0.0
+
+    @cached_property
+    def marginals(self) -> Marginals:
+        """Masses of all sources, of the outliers', too, and of the target."""
+        masses = self.sources.masses
+        if self.outlier_cost is not None:
+            masses = sparse.csr_array(sparse.block_diag([masses, [[1.0]]]))
+        surcharges = self.surcharges * np.ones(masses.shape[1])
+        return Marginals(masses, self.target.masses, surcharges)
+
+    def costs(self) -> BlockCost:
+        """Ground costs with the outliers' row, in their own unit."""
+        return BlockCost(
+            self.sources.points, self.target.points, self.metric, self.outlier_cost
+        )
+
+    def with_target(self, target: Measure) -> "Problem":
+        """Replace the target."""
+        return replace(self, target=target)
 
 
 class Plane(NamedTuple):
@@ -32,16 +117,15 @@ class Plane(NamedTuple):
     Attributes
     ----------
     slope : ndarray of shape (K,)
-        ``H^T alpha``.
     offset : float
-        ``b . beta``.
+        Its value at zero.
     record : ndarray
         What the objective needs to give the potentials back.
     """
 
     slope: Array
     offset: float
-    record: NDArray[np.generic]
+    record: NDArray[Any]
 
 
 class Evaluation(NamedTuple):
@@ -60,45 +144,181 @@ class Evaluation(NamedTuple):
     plane: Plane
 
 
-class Objective(Protocol):
-    """What a method of descent asks of an unmixing problem.
-
-    Costs are in units of the mean ground cost, so that nothing depends on units.
+class Solved(NamedTuple):
+    """The loss between the reweighted sources and the target.
 
     Attributes
     ----------
-    masses : sparse array of shape (n, K)
-        Masses of the sources, one column each.
-    target : ndarray of shape (m,)
-        Masses of the target.
+    value : float
+    alpha : ndarray of shape (n,)
+        Source potential, a subgradient of the value in the masses.
+    offset : float
+        ``b . beta`` for the target potential.
+    record : ndarray
+        See :class:`Plane`.
+    """
+
+    value: float
+    alpha: Array
+    offset: float
+    record: NDArray[Any]
+
+
+class Objective(ABC):
+    """What a method of descent asks of an unmixing problem.
+
+    Values and planes are in a unit of cost of the objective's own, so that nothing
+    depends on the units of the data.
+
+    Parameters
+    ----------
+    marginals : Marginals
+        With surcharges in units of the ground cost.
     unit : float
-        The mean ground cost.
+        Unit of the values, in units of the ground cost.
     rounding : float
         Values that differ by less cannot be told apart.
     """
 
-    masses: sparse.csr_array
-    target: Array
-    unit: float
-    rounding: float
+    def __init__(self, marginals: Marginals, unit: float, rounding: float) -> None:
+        self.marginals, self.unit = marginals.in_unit(unit), unit
+        self.rounding = rounding
+        self._start: Array | None = None
+        self._free: list[Plane] | None = None
+        self._set_masses()
+
+    def _set_masses(self) -> None:
+        entries = self.marginals.masses.tocoo()
+        self._masses = torch.sparse_coo_tensor(
+            torch.from_numpy(np.vstack(entries.coords).astype(np.int64)),
+            torch.from_numpy(entries.data),
+            size=entries.shape,
+            check_invariants=False,
+            is_coalesced=True,
+        )
+        self._surcharges = torch.from_numpy(self.marginals.surcharges)
 
     def __call__(self, weights: Array) -> Evaluation:
-        """Solve the transport problem at `weights`, shape (K,), on the simplex."""
+        """Evaluate at `weights`, shape (K,), on the simplex, by torch autograd."""
+        w = torch.tensor(weights, requires_grad=True)
+        value, solved = self.differentiable(w)
+        value.backward()
+        assert w.grad is not None
+        plane = Plane(w.grad.numpy(), solved.offset, solved.record)
+        return Evaluation(weights, value.item(), plane)
+
+    def differentiable(self, w: torch.Tensor) -> tuple[torch.Tensor, Solved]:
+        """Give the value as a function of the weights, a tensor of shape (K,)."""
+        a = torch.mv(self._masses, w)
+        a = a * (self.marginals.target.sum() / a.detach().sum())
+        solved: list[Solved] = []
+        value = _Loss.apply(a, self._solve, solved) + self._surcharges @ w
+        return value, solved[0]
+
+    @abstractmethod
+    def _solve(self, a: Array) -> Solved:
+        """Solve for masses `a` of the source atoms, which sum to one."""
 
     def free_planes(self) -> list[Plane]:
-        """Planes that cost no transport problem; at least one."""
+        """Planes that are known before anything is solved; at least one."""
+        return self._known_planes() if self._free is None else self._free
+
+    @abstractmethod
+    def _known_planes(self) -> list[Plane]:
+        """Planes that hold for any masses."""
 
     def initial_weights(self) -> Array:
-        """Where descent begins, shape (K,), on the simplex."""
+        """Where descent begins, shape (K,), on the simplex.
 
+        The share of the target whose nearest atom belongs to each source, unless
+        another start was given.
+        """
+        if self._start is not None:
+            return self._start
+        return source_shares(self.marginals, self._nearest_atoms())
+
+    @abstractmethod
+    def _nearest_atoms(self) -> Index:
+        """Nearest source atom of each target atom, shape (m,)."""
+
+    @abstractmethod
     def potentials(
         self, planes: list[Plane], multipliers: Array
     ) -> tuple[Array, Array]:
         """Feasible potentials whose plane is above this combination of planes."""
 
+    @abstractmethod
+    def reweighted(
+        self, marginals: Marginals, around: list[Plane], start: Array
+    ) -> "Objective":
+        """Pose the problem for other masses on the same points, in the same unit.
+
+        Parameters
+        ----------
+        marginals : Marginals
+            With surcharges in units of this objective.
+        around : list of Plane
+            Planes of this objective, whose potentials give the free planes of the new
+            one.
+        start : ndarray of shape (K,)
+            Where descent begins.
+        """
+
+    def complete(self, found: "Unmixing") -> "Unmixing":
+        """Add to a solution what only this loss can."""
+        return found
+
+    def coarsened(self) -> "Objective | None":
+        """Approximate by something cheaper to evaluate, in the same unit, if needed."""
+        return None
+
+
+class _Loss(torch.autograd.Function):
+    """The loss as a function of the masses of the source atoms.
+
+    By duality the source potential is a subgradient with respect to the masses (Peyré &
+    Cuturi, 2019, section 9.1). It is determined up to a constant, which cancels as long
+    as the masses keep their sum.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, a: torch.Tensor, solve: Any, solved: list) -> torch.Tensor:
+        found = solve(a.detach().numpy())
+        solved.append(found)
+        ctx.save_for_backward(torch.from_numpy(found.alpha))
+        return a.new_tensor(found.value)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (alpha,) = ctx.saved_tensors
+        return grads[0] * alpha, None, None
+
+
+class StoppingRule(NamedTuple):
+    """When a solver stops, and what counts as converged.
+
+    Attributes
+    ----------
+    max_iter : int
+        Largest number of transport problems, or linear programmes, to solve.
+    tol : float
+        A result has converged if its gap is at most this fraction of its value.
+    aim : float
+        The fraction at which the search itself ends, at most `tol`.
+    """
+
+    max_iter: int
+    tol: float
+    aim: float
+
+
+def is_closed(gap: float, value: float, tol: float, rounding: float) -> bool:
+    """Whether a gap is within a fraction of the value, or within rounding."""
+    return gap <= max(tol * value, rounding)
+
 
 class Unmixing(NamedTuple):
-    """Weights with their certificate.
+    """Weights with their certificate, in units of the ground cost.
 
     Attributes
     ----------
@@ -116,7 +336,7 @@ class Unmixing(NamedTuple):
     plan_alpha : ndarray of shape (n,), default=None
         Source potential of the entropic plan at `weights`, if there is one.
     temperature : float, default=0.0
-        Of the entropic plan.
+        Temperature of the entropic plan.
     """
 
     weights: Array
@@ -143,33 +363,7 @@ class Unmixing(NamedTuple):
         return self._replace(**{name: unit * getattr(self, name) for name in costs})
 
 
-def dual_bound(
-    masses: sparse.csr_array,
-    target: Array,
-    alpha: Array,
-    beta: Array,
-    surcharges: Array | float = 0.0,
-) -> float:
-    """Lower bound on the optimum from feasible potentials, by weak duality.
-
-    Parameters
-    ----------
-    masses : sparse array of shape (n, K)
-    target : ndarray of shape (m,)
-    alpha : ndarray of shape (n,)
-    beta : ndarray of shape (m,)
-    surcharges : ndarray of shape (K,), default=0.0
-        Cost s of a unit of each weight.
-
-    Returns
-    -------
-    float
-        ``b . beta + min_k (H^T alpha + s)_k``.
-    """
-    return float(target @ beta + (masses.T @ alpha + surcharges).min())
-
-
-def own_mixture(sources: SourceMeasures, weights: Array) -> tuple[Measure, Unmixing]:
+def own_mixture(problem: Problem, shares: Array) -> tuple[Measure, Unmixing]:
     """Solve for a target that is a mixture of the sources themselves.
 
     Where staying costs nothing, the plan that leaves all mass where it is is optimal.
@@ -177,30 +371,31 @@ def own_mixture(sources: SourceMeasures, weights: Array) -> tuple[Measure, Unmix
 
     Parameters
     ----------
-    sources : SourceMeasures
-    weights : ndarray of shape (K,)
+    problem : Problem
+        Its target is not used.
+    shares : ndarray of shape (K,)
+        Of the sources, without the outliers'.
 
     Returns
     -------
     target : Measure
     solution : Unmixing
     """
-    masses = sources.masses @ weights
-    kept = masses > 0
-    target = Measure(sources.points[kept], masses[kept] / masses.sum())
-    zeros = np.zeros(len(masses))
-    return target, Unmixing(weights, 0.0, 0.0, zeros, zeros[kept], np.zeros(1), True)
+    points, masses = problem.sources
+    mixed = masses @ shares
+    kept = mixed > 0
+    target = Measure(points[kept], mixed[kept] / mixed.sum())
+    weights = shares if problem.outlier_cost is None else np.append(shares, 0.0)
+    alpha, beta = np.zeros(problem.marginals.masses.shape[0]), np.zeros(kept.sum())
+    return target, Unmixing(weights, 0.0, 0.0, alpha, beta, np.zeros(1), True)
 
 
-def source_shares(
-    masses: sparse.csr_array, target: Array, atoms: NDArray[np.intp]
-) -> Array:
+def source_shares(marginals: Marginals, atoms: Index) -> Array:
     """Distribute the target's masses among the sources of given atoms.
 
     Parameters
     ----------
-    masses : sparse array of shape (n, K)
-    target : ndarray of shape (m,)
+    marginals : Marginals
     atoms : ndarray of shape (m,)
         An atom of the sources for each atom of the target.
 
@@ -209,6 +404,6 @@ def source_shares(
     ndarray of shape (K,)
         On the simplex.
     """
-    chosen = masses[atoms]
-    weights = chosen.T @ (target / chosen.sum(axis=1))
+    chosen = marginals.masses[atoms]
+    weights = chosen.T @ (marginals.target / chosen.sum(axis=1))
     return weights / weights.sum()

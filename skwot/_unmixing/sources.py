@@ -10,8 +10,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from skwot._ot.measures import Measure, canonical_measure
-
-Array = NDArray[np.float64]
+from skwot._typing import Array
 
 
 def stack_sources(

@@ -9,10 +9,10 @@ from sklearn.datasets import load_breast_cancer
 from skwot._ot.entropic import (
     entropic_transport,
     self_transport,
-    sinkhorn_divergence,
     softmin,
     symmetric_scaling,
 )
+from tests.divergence import sinkhorn_divergence
 
 
 def cloud(seed, n, m, metric="euclidean", n_features=2):

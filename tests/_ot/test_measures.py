@@ -4,7 +4,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skwot._ot.measures import canonical_measure, moments, stack_measures
+from skwot._ot.measures import (
+    canonical_measure,
+    disjoint_samples,
+    moments,
+    stack_measures,
+)
+from tests.generators.measures import measure
 
 coordinates = st.integers(-3, 3).map(float)
 clouds = st.integers(1, 3).flatmap(
@@ -66,3 +72,12 @@ def test_stacked_sources_share_their_points():
     stacked = stack_measures([one, other])
     assert_array_equal(stacked.points, [[0.0], [1.0], [2.0]])
     assert_allclose(stacked.masses.toarray(), [[0.25, 0], [0.75, 0.5], [0, 0.5]])
+
+
+def test_samples_are_disjoint_and_keep_their_masses():
+    source = measure([[0.0], [1.0], [2.0], [3.0], [4.0]], np.arange(1, 6))
+    one, other = disjoint_samples(source, np.array([4, 0, 1, 2, 3]), 2)
+    assert_allclose(one.points[:, 0], [0, 4])
+    assert_allclose(one.masses, [1 / 6, 5 / 6])
+    assert_allclose(other.points[:, 0], [1, 2])
+    assert_allclose(other.masses, [0.4, 0.6])

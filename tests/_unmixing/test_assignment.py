@@ -1,9 +1,13 @@
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skwot._unmixing import assignment
-from skwot._unmixing.assignment import assign
+from skwot._unmixing.assignment import assign, assign_entropic
+from skwot._unmixing.losses.divergence import DivergenceLoss
+from skwot._unmixing.problem import Unmixing
+from tests.generators.measures import overlapping_sources
 
 SUPPORT = np.array([[0.0], [2.0], [2.0 + 2]])
 MASSES = sparse.csr_array([[0.3, 0.0], [0.1, 0.4], [0.0, 0.2]])
@@ -37,3 +41,43 @@ def test_blocks_do_not_show(monkeypatch):
     whole = assign(points, *arguments)
     monkeypatch.setattr(assignment, "_BLOCK", 30)
     assert_array_equal(assign(points, *arguments), whole)
+
+
+# The shares of an entropic plan
+
+
+def entropic_shares(case, weights, points):
+    sources, _ = case.measures
+    objective = DivergenceLoss(case.problem(), 0.05)
+    found = Unmixing(weights, 0.0, 0.0, *np.zeros((3, 1)), converged=True)
+    _, _, _, _, _, _, _, potential, eps = objective.complete(found)
+    masses = sources.masses * weights
+    return assign_entropic(points, sources.points, masses, potential, "euclidean", eps)
+
+
+@pytest.mark.parametrize("weights", [[0.3, 0.5, 0.2], [0.6, 0.4, 0.0]])
+def test_shares_of_the_target_average_to_the_weights(weights):
+    weights = np.array(weights)
+    case = overlapping_sources(6, n_sources=3)
+    _, target = case.measures
+    shares = entropic_shares(case, weights, target.points)
+    assert_allclose(shares.sum(axis=1), 1)
+    assert_allclose(target.masses @ shares, weights, atol=1e-12)
+    assert (shares[:, weights == 0] == 0).all()
+
+
+def test_shares_of_a_point_depend_on_no_other_point():
+    case, weights = overlapping_sources(7, n_sources=3), np.full(3, 1 / 3)
+    _, target = case.measures
+    together = entropic_shares(case, weights, target.points)
+    alone = [entropic_shares(case, weights, x[None])[0] for x in target.points]
+    assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_shares_at_low_temperature_are_the_exact_ones():
+    rng = np.random.default_rng(0)
+    sources, _ = overlapping_sources(8, n_sources=3).measures
+    points = rng.normal(size=(30, sources.points.shape[1]))
+    potentials = rng.normal(size=len(sources.points))
+    arguments = points, sources.points, sources.masses, potentials, "euclidean"
+    assert_allclose(assign_entropic(*arguments, 1e-9), assign(*arguments), atol=1e-9)

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skwot._unmixing.noise import disjoint_samples, sampling_noise
-from skwot._unmixing.solve import transport_loss
-from tests.generators.measures import measure
+from skwot._unmixing.noise import sampling_noise
+from skwot._unmixing.solve import loss_between
+from tests.generators.measures import measure, settings
 
 
 def loss(one, other):
-    return transport_loss(one, other, "euclidean")
+    return loss_between(one, other, "euclidean", settings())
 
 
 def test_two_points_are_their_distance_apart():
@@ -34,28 +34,3 @@ def test_it_depends_neither_on_order_nor_on_units():
     assert_allclose(sampling_noise(sources[::-1], loss, 3), found[::-1], rtol=1e-12)
     scaled = [measure(1e6 * source.points) for source in sources]
     assert_allclose(sampling_noise(scaled, loss, 3), 1e6 * found, rtol=1e-9)
-
-
-def test_samples_are_disjoint_and_keep_their_masses():
-    source = measure([[0.0], [1.0], [2.0], [3.0], [4.0]], np.arange(1, 6))
-    one, other = disjoint_samples(source, np.array([4, 0, 1, 2, 3]), 2)
-    assert_allclose(one.points[:, 0], [0, 4])
-    assert_allclose(one.masses, [1 / 6, 5 / 6])
-    assert_allclose(other.points[:, 0], [1, 2])
-    assert_allclose(other.masses, [0.4, 0.6])
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
-def test_the_loss_is_that_of_the_estimator(metric):
-    rng = np.random.default_rng(2)
-    one, other = rng.normal(size=(2, 30, 1))
-    distance = abs(np.sort(one, axis=0) - np.sort(other, axis=0))
-    if metric == "sqeuclidean":
-        distance = distance**2
-    found = transport_loss(measure(one), measure(other), metric)
-    assert_allclose(found, distance.mean(), rtol=1e-12)
-    near = transport_loss(measure(one), measure(other), metric, reg=0.01)
-    assert_allclose(near, found, rtol=0.1)
-    unit = abs(one - other.T).mean() if metric == "euclidean" else None
-    same = transport_loss(measure(one), measure(other), metric, reg=0.01, reg_unit=unit)
-    assert_allclose(same, near, rtol=1e-9)

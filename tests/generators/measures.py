@@ -7,12 +7,25 @@ from hypothesis import strategies as st
 
 from skwot import stack_sources
 from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._unmixing.problem import Problem, StoppingRule
+from skwot._unmixing.solve import Settings
 
 
 def measure(points, masses=None):
     """Canonical measure of numbers, or of rows."""
     points = np.asarray(points, dtype=float)
     return canonical_measure(points.reshape(len(points), -1), masses)
+
+
+def rule(max_iter, tol):
+    """Stop at the tolerance at which a result has converged."""
+    return StoppingRule(max_iter, tol, tol)
+
+
+def settings(**changed):
+    """Settings of an estimator with its defaults."""
+    default = Settings("wasserstein", "pgd", "auto", 500, 1e-4, "auto", None)
+    return default._replace(**changed)
 
 
 class UnmixingCase(NamedTuple):
@@ -33,6 +46,10 @@ class UnmixingCase(NamedTuple):
         """Sources and target in canonical form."""
         sources = [canonical_measure(*source) for source in self.sources]
         return stack_measures(sources), canonical_measure(*self.target)
+
+    def problem(self, metric="euclidean", **parameters):
+        """The problem, with an outlier cost or surcharges if they are given."""
+        return Problem(*self.measures, metric, **parameters)
 
 
 def _weighted_sample(rng, size, n_features, centre):
@@ -91,3 +108,14 @@ def overlapping_sources(seed, *, n_sources=None, repeated=False):
         sources.append(sources[0])
     target = _weighted_sample(rng, 15, n_features, 0.0)
     return UnmixingCase(sources, target, None, None)
+
+
+def gaussians(n, *, n_sources=5, n_features=4, seed=0):
+    """Sources and a target, n points each, that overlap."""
+    rng = np.random.default_rng(seed)
+    means = 1.5 * rng.normal(size=(n_sources, n_features))
+    noise = rng.normal(size=(n_sources, n // n_sources, n_features))
+    sources = [canonical_measure(m + x) for m, x in zip(means, noise, strict=True)]
+    label = rng.choice(n_sources, n, p=rng.dirichlet(np.ones(n_sources)))
+    target = canonical_measure(means[label] + rng.normal(size=(n, n_features)))
+    return stack_measures(sources), target

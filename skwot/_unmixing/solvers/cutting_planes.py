@@ -3,19 +3,16 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from skwot._typing import Array
 from skwot._unmixing.problem import (
     ROUNDING,
     Evaluation,
     Objective,
-    Plane,
     Unmixing,
-    dual_bound,
+    is_closed,
 )
-
-Array = NDArray[np.float64]
 
 
 class CuttingPlanes:
@@ -24,32 +21,21 @@ class CuttingPlanes:
     Parameters
     ----------
     objective : Objective
-    surcharges : ndarray of shape (K,), default=0.0
-        Cost of a unit of each weight, in the units of the objective, that is added
-        to it.
     """
 
-    def __init__(self, objective: Objective, surcharges: Array | float = 0.0) -> None:
+    def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._surcharges = surcharges * np.ones(objective.masses.shape[1])
         self._evaluations: list[Evaluation] = []
-        self._planes = [self._surcharged(plane) for plane in objective.free_planes()]
+        self._planes = list(objective.free_planes())
         self._multipliers = np.array([1.0])
         self.lower_bound = -np.inf
 
     def evaluate(self, weights: Array) -> Evaluation:
         """Evaluate the objective, and add its value and plane."""
         evaluation = self._objective(weights)
-        evaluation = evaluation._replace(
-            value=evaluation.value + float(self._surcharges @ weights),
-            plane=self._surcharged(evaluation.plane),
-        )
         self._evaluations.append(evaluation)
         self._planes.append(evaluation.plane)
         return evaluation
-
-    def _surcharged(self, plane: Plane) -> Plane:
-        return plane._replace(slope=plane.slope + self._surcharges)
 
     @property
     def n_evaluations(self) -> int:
@@ -85,8 +71,8 @@ class CuttingPlanes:
         return np.array([plane.offset for plane in self._planes])
 
     def certified(self, tol: float) -> bool:
-        """Whether the gap is within the relative tolerance, or within rounding."""
-        return self.gap <= max(tol * self.best.value, self._objective.rounding)
+        """Whether the gap is within a fraction of the value, or within rounding."""
+        return is_closed(self.gap, self.best.value, tol, self._objective.rounding)
 
     def raise_lower_bound(self) -> Array | None:
         """Minimise the maximum of the planes over the simplex.
@@ -115,13 +101,7 @@ class CuttingPlanes:
         alpha, beta = self._objective.potentials(
             [self._planes[i] for i in used], self._multipliers[used]
         )
-        combined = dual_bound(
-            self._objective.masses,
-            self._objective.target,
-            alpha,
-            beta,
-            self._surcharges,
-        )
+        combined = self._objective.marginals.bound(alpha, beta)
         best = self.best
         # In exact arithmetic the combined potentials can only raise the bound,
         # and no bound exceeds the value.
@@ -135,7 +115,7 @@ class CuttingPlanes:
             beta,
             curve,
             self.certified(tol),
-        )
+        ).in_units(self._objective.unit)
 
 
 def _plane_minimum(multipliers: Array, slopes: Array, offsets: Array) -> float:

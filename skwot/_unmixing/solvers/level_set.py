@@ -1,11 +1,10 @@
-"""Projections onto convex sets."""
+"""Projection onto a level set of planes on the simplex."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import helmert
 from scipy.optimize import nnls
 
-Array = NDArray[np.float64]
+from skwot._typing import Array
 
 
 def project_level_set(point: Array, slopes: Array, offsets: Array) -> Array | None:

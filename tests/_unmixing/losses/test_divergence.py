@@ -4,20 +4,24 @@ import torch
 from hypothesis import given
 from numpy.testing import assert_allclose
 
-from skwot._ot.entropic import sinkhorn_divergence
 from skwot._ot.ground_costs import ground_cost
-from skwot._ot.measures import canonical_measure, stack_measures
-from skwot._unmixing.assignment import assign, assign_entropic
-from skwot._unmixing.losses.divergence import EntropicObjective
-from skwot._unmixing.losses.exact import DenseObjective
-from skwot._unmixing.problem import dual_bound
+from skwot._ot.measures import (
+    Measure,
+    SourceMeasures,
+    canonical_measure,
+    stack_measures,
+)
+from skwot._unmixing.bootstrap import RowCounts, resample
+from skwot._unmixing.losses.divergence import DivergenceLoss
+from skwot._unmixing.losses.exact import ExactLoss
+from skwot._unmixing.problem import Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
-from skwot._unmixing.solvers.gradient import solve_gradient
-from tests.generators.measures import overlapping_sources, reweighted_sources
+from tests.divergence import sinkhorn_divergence
+from tests.generators.measures import overlapping_sources, reweighted_sources, rule
 
 
 def objective_of(case, metric="euclidean", reg=0.05):
-    return EntropicObjective(*case.measures, metric, reg)
+    return DivergenceLoss(case.problem(metric), reg)
 
 
 def divergence_at(case, weights, metric, reg):
@@ -44,7 +48,7 @@ def divergence_at(case, weights, metric, reg):
 @given(reweighted_sources())
 def test_mixture_of_the_sources_is_recovered(case):
     objective = objective_of(case)
-    found = solve_bundle(objective, max_iter=500, tol=1e-4)
+    found = solve_bundle(objective, rule(500, 1e-4))
     assert found.converged
     assert 0 <= found.value <= 1e-11
     assert_allclose(found.weights, case.weights, atol=1e-6)
@@ -79,11 +83,12 @@ def test_every_plane_is_below_the_objective_and_touches_it(seed, reg, metric):
 def test_any_potentials_bound_the_objective():
     objective = objective_of(overlapping_sources(4, n_sources=4))
     rng = np.random.default_rng(0)
-    m, n = len(objective.target), objective.masses.shape[0]
+    masses, target, _ = objective.marginals
+    m, n = len(target), masses.shape[0]
     free = objective.free_planes()[0]
     record = np.concatenate([rng.normal(size=m), rng.random(n + m)])
     alpha, beta = objective.potentials([free._replace(record=record)], np.ones(1))
-    slope, offset = objective.masses.T @ alpha, objective.target @ beta
+    slope, offset = masses.T @ alpha, target @ beta
     for weights in rng.dirichlet(np.ones(4), size=10):
         assert slope @ weights + offset <= objective(weights).value
 
@@ -99,15 +104,15 @@ def test_free_plane_is_zero():
 @pytest.mark.parametrize("seed", range(6))
 def test_combined_potentials_certify(seed, reg):
     objective = objective_of(overlapping_sources(seed), reg=reg)
-    found = solve_bundle(objective, max_iter=500, tol=1e-6)
+    found = solve_bundle(objective, rule(500, 1e-6))
     assert found.converged
     assert found.relative_gap <= 1e-6
-    bound = dual_bound(objective.masses, objective.target, found.alpha, found.beta)
+    marginals = objective.marginals
+    bound = marginals.bound(found.alpha, found.beta)
     assert_allclose(bound, found.lower_bound, rtol=1e-9)
-    n_sources = objective.masses.shape[1]
     rng = np.random.default_rng(seed)
-    for weights in rng.dirichlet(np.ones(n_sources), size=10):
-        assert objective(weights).value >= found.lower_bound
+    for weights in rng.dirichlet(np.ones(marginals.n_weights), size=10):
+        assert objective.unit * objective(weights).value >= found.lower_bound
 
 
 def test_slope_is_the_finite_difference():
@@ -123,23 +128,13 @@ def test_slope_is_the_finite_difference():
     assert_allclose(slope @ direction, change / (2 * step), rtol=1e-6)
 
 
-def test_fixed_rate_descends():
-    objective = objective_of(overlapping_sources(9, n_sources=3))
-    best = solve_bundle(objective, max_iter=200, tol=1e-8)
-    found = solve_gradient(objective, learning_rate=0.3, max_iter=60, tol=1e-2)
-    assert found.value < found.curve[0]
-    assert best.lower_bound <= found.value <= 1.01 * best.value
-
-
 def test_low_temperature_is_the_exact_objective():
     case = overlapping_sources(2, n_sources=3)
-    exact = DenseObjective(*case.measures, "euclidean")
+    exact = ExactLoss(case.problem())
     weights = np.array([0.2, 0.5, 0.3])
-    expected = exact(weights).value
-    errors = [
-        abs(objective_of(case, reg=reg)(weights).value - expected)
-        for reg in (0.1, 0.01, 0.001)
-    ]
+    smooth = [objective_of(case, reg=reg) for reg in (0.1, 0.01, 0.001)]
+    expected = exact.unit * exact(weights).value / smooth[0].unit
+    errors = [abs(objective(weights).value - expected) for objective in smooth]
     assert (np.diff(errors) < 0).all()
     assert errors[-1] < 1e-3
 
@@ -153,9 +148,9 @@ def test_units_do_not_matter(scale):
     )
     one, other = objective_of(case), objective_of(scaled)
     assert_allclose(other.unit, scale * one.unit)
-    assert_allclose(other.eps, scale * one.eps)
-    first, second = (solve_bundle(o, max_iter=200, tol=1e-10) for o in (one, other))
-    assert_allclose(second.value, first.value, rtol=1e-10)
+    assert other.eps == one.eps
+    first, second = (solve_bundle(o, rule(200, 1e-10)) for o in (one, other))
+    assert_allclose(second.value, scale * first.value, rtol=1e-10)
     # The divergence is flat at its minimum: weights are known to the gap's root.
     assert_allclose(second.weights, first.weights, atol=1e-5)
 
@@ -164,18 +159,19 @@ def test_far_source_without_weight_keeps_a_finite_slope():
     points = np.array([[0.0], [1.0]])
     near, far = canonical_measure(points), canonical_measure(points + 1e5)
     target = canonical_measure(points + 0.5)
-    objective = EntropicObjective(
-        stack_measures([near, far]), target, "euclidean", 1e-4
-    )
+    problem = Problem(stack_measures([near, far]), target, "euclidean")
+    objective = DivergenceLoss(problem, 1e-4)
     plane = objective(np.array([1.0, 0.0])).plane
     assert np.isfinite(plane.slope).all()
-    found = solve_bundle(objective, max_iter=50, tol=1e-4)
+    found = solve_bundle(objective, rule(50, 1e-4))
     assert_allclose(found.weights, [1, 0], atol=1e-6)
 
 
 def test_one_point():
     point = canonical_measure(np.zeros((3, 2)))
-    objective = EntropicObjective(stack_measures([point]), point, "euclidean", 0.05)
+    objective = DivergenceLoss(
+        Problem(stack_measures([point]), point, "euclidean"), 0.05
+    )
     assert_allclose(objective(np.ones(1)).value, 0, atol=1e-14)
 
 
@@ -183,7 +179,7 @@ def test_metric_without_a_positive_definite_kernel_is_refused():
     points = np.random.default_rng(0).random((500, 5))
     half = canonical_measure(points[:250]), canonical_measure(points[250:])
     with pytest.raises(ValueError, match="positive semidefinite"):
-        EntropicObjective(stack_measures(half[:1]), half[1], "chebyshev", 1.0)
+        DivergenceLoss(Problem(stack_measures(half[:1]), half[1], "chebyshev"), 1.0)
 
 
 def test_asymmetric_metric_is_refused():
@@ -192,44 +188,69 @@ def test_asymmetric_metric_is_refused():
 
     measure = canonical_measure(np.arange(4.0)[:, None])
     with pytest.raises(ValueError, match="symmetric"):
-        EntropicObjective(stack_measures([measure]), measure, uphill, 0.05)
+        DivergenceLoss(Problem(stack_measures([measure]), measure, uphill), 0.05)
 
 
-def entropic_shares(objective, sources, weights, points, metric="euclidean"):
-    potential = objective.unit * objective.transport_potential(weights)
-    masses = sources.masses * weights
-    return assign_entropic(
-        points, sources.points, masses, potential, metric, objective.eps
+def test_gradient_is_that_of_the_value():
+    objective = objective_of(overlapping_sources(5, n_sources=3))
+    logits = torch.tensor([0.31, 0.28, 0.41], dtype=torch.float64).log()
+
+    def value(logits):
+        return objective.differentiable(torch.softmax(logits, 0))[0]
+
+    assert torch.autograd.gradcheck(value, [logits.requires_grad_()])
+
+
+def test_a_temperature_takes_the_place_of_the_fraction():
+    problem = overlapping_sources(6).problem()
+    one = DivergenceLoss(problem, 0.05)
+    other = DivergenceLoss(problem, 1.0, temperature=0.05 * one.unit)
+    assert_allclose(other.eps, one.eps)
+
+
+def test_surcharges_are_in_the_value_and_in_the_planes():
+    case, surcharges = overlapping_sources(7, n_sources=3), np.array([0.5, 0.0, 0.2])
+    plain = DivergenceLoss(case.problem(), 0.05)
+    charged = DivergenceLoss(case.problem(surcharges=surcharges), 0.05)
+    weights = np.array([0.2, 0.5, 0.3])
+    one, other = plain(weights), charged(weights)
+    added = surcharges / plain.unit
+    assert_allclose(other.value, one.value + added @ weights)
+    assert_allclose(other.plane.slope, one.plane.slope + added)
+    assert_allclose(charged.free_planes()[0].slope, added, atol=1e-12)
+
+
+def test_planes_of_a_sample_are_planes_of_a_replicate():
+    objective = objective_of(overlapping_sources(1, n_sources=3))
+    points = np.random.default_rng(1).dirichlet(np.ones(3), size=4)
+    planes = [objective(weights).plane for weights in points]
+    rows = RowCounts(np.array([30, 40, 50]), 60)
+    drawn = resample(objective.marginals, rows, np.random.default_rng(0)).marginals
+    replicate = objective.reweighted(drawn, planes, points[0])
+    for weights in np.random.default_rng(2).dirichlet(np.ones(3), size=10):
+        value = replicate(weights).value
+        for plane in replicate.free_planes():
+            assert plane.slope @ weights + plane.offset <= value + 1e-12
+
+
+def test_a_replicate_is_the_problem_of_its_masses():
+    case = overlapping_sources(2, n_sources=3)
+    objective = objective_of(case)
+    rows = RowCounts(np.array([30, 40, 50]), 60)
+    drawn = resample(objective.marginals, rows, np.random.default_rng(0)).marginals
+    replicate = objective.reweighted(drawn, [], np.full(3, 1 / 3))
+    sources, target = case.measures
+    kept, held = drawn.masses.sum(axis=1) > 0, drawn.target > 0
+    alone = Problem(
+        SourceMeasures(sources.points[kept], drawn.masses[kept]),
+        Measure(target.points[held], drawn.target[held]),
+        "euclidean",
     )
-
-
-@pytest.mark.parametrize("weights", [[0.3, 0.5, 0.2], [0.6, 0.4, 0.0]])
-def test_shares_of_the_target_average_to_the_weights(weights):
-    weights = np.array(weights)
-    sources, target = overlapping_sources(6, n_sources=3).measures
-    objective = EntropicObjective(sources, target, "euclidean", 0.05)
-    shares = entropic_shares(objective, sources, weights, target.points)
-    assert_allclose(shares.sum(axis=1), 1)
-    assert_allclose(target.masses @ shares, weights, atol=1e-12)
-    assert (shares[:, weights == 0] == 0).all()
-
-
-def test_shares_of_a_point_depend_on_no_other_point():
-    sources, target = overlapping_sources(7, n_sources=3).measures
-    objective = EntropicObjective(sources, target, "euclidean", 0.05)
-    weights = np.full(3, 1 / 3)
-    together = entropic_shares(objective, sources, weights, target.points)
-    alone = [
-        entropic_shares(objective, sources, weights, point[None])[0]
-        for point in target.points
-    ]
-    assert_allclose(together, alone, rtol=1e-12)
-
-
-def test_shares_at_low_temperature_are_the_exact_ones():
-    rng = np.random.default_rng(0)
-    sources, _ = overlapping_sources(8, n_sources=3).measures
-    points = rng.normal(size=(30, sources.points.shape[1]))
-    potentials = rng.normal(size=len(sources.points))
-    arguments = points, sources.points, sources.masses, potentials, "euclidean"
-    assert_allclose(assign_entropic(*arguments, 1e-9), assign(*arguments), atol=1e-9)
+    eps = objective.unit * objective.eps
+    expected = DivergenceLoss(alone, 0.05, temperature=eps)
+    weights = np.array([0.2, 0.5, 0.3])
+    assert_allclose(
+        objective.unit * replicate(weights).value,
+        expected.unit * expected(weights).value,
+        rtol=1e-9,
+    )

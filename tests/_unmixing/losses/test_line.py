@@ -1,21 +1,26 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
 from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._ot.transport import solve_transport
+from skwot._unmixing.bootstrap import RowCounts, resample
 from skwot._unmixing.losses import line
-from skwot._unmixing.losses.exact import DenseObjective
-from skwot._unmixing.losses.line import LineObjective
+from skwot._unmixing.losses.exact import ExactLoss
+from skwot._unmixing.losses.line import LineLoss, sorts
+from skwot._unmixing.problem import Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
 from tests.exact import solve_dense_lp
+from tests.generators.measures import gaussians, rule
 
 METRICS = ["euclidean", "sqeuclidean"]
 
 
-def random_line(seed, n_sources=3, size=8):
+def random_line(seed, n_sources=3, size=8, metric="euclidean"):
     """Sources and target on a coarse grid, so that points coincide."""
     rng = np.random.default_rng(seed)
     measures = [
@@ -24,7 +29,7 @@ def random_line(seed, n_sources=3, size=8):
         )
         for k in range(n_sources + 1)
     ]
-    return stack_measures(measures[:-1]), measures[-1]
+    return Problem(stack_measures(measures[:-1]), measures[-1], metric)
 
 
 @settings(deadline=None)
@@ -35,59 +40,106 @@ def random_line(seed, n_sources=3, size=8):
     st.sampled_from(METRICS),
 )
 def test_values_and_planes_are_the_dense_ones(seed, n_sources, size, metric):
-    sources, target = random_line(seed, n_sources, size)
-    dense = DenseObjective(sources, target, metric)
-    objective = LineObjective(sources, target, metric)
-    assert_allclose(objective.unit, dense.unit, rtol=1e-10, atol=1e-14)
+    problem = random_line(seed, n_sources, size, metric)
+    dense, objective = ExactLoss(problem), LineLoss(problem)
+    cost = cdist(problem.sources.points, problem.target.points, metric)
+    assert_allclose(objective.unit, cost.mean() or 1, rtol=1e-10, atol=1e-14)
     weights = np.random.default_rng(seed).dirichlet(np.ones(n_sources))
     one, other = objective(weights), dense(weights)
-    assert_allclose(one.value, other.value, rtol=1e-9, atol=1e-12)
+    expected = other.value * dense.unit / objective.unit
+    assert_allclose(one.value, expected, rtol=1e-9, atol=1e-12)
     plane = one.plane
     assert_allclose(plane.slope @ weights + plane.offset, one.value, atol=1e-11)
     alpha, beta = objective.potentials([plane], np.ones(1))
-    assert (alpha[:, None] + beta <= dense.cost + 1e-10).all()
+    assert (alpha[:, None] + beta <= cost / objective.unit + 1e-10).all()
     assert_allclose(objective.initial_weights().sum(), 1)
 
 
 def test_massless_atoms_have_feasible_potentials():
-    sources, target = random_line(0)
-    objective = LineObjective(sources, target, "sqeuclidean")
+    problem = random_line(0, metric="sqeuclidean")
+    objective = LineLoss(problem)
     evaluation = objective(np.array([0.0, 1.0, 0.0]))
     alpha, beta = objective.potentials([evaluation.plane], np.ones(1))
-    cost = cdist(sources.points, target.points, "sqeuclidean") / objective.unit
+    points = problem.sources.points, problem.target.points
+    cost = cdist(*points, "sqeuclidean") / objective.unit
     assert (alpha[:, None] + beta <= cost + 1e-12).all()
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("seed", range(10))
 def test_optimum_is_the_linear_programmes(seed, metric):
-    sources, target = random_line(seed, n_sources=1 + seed % 6, size=12)
-    objective = LineObjective(sources, target, metric)
-    found = solve_bundle(objective, max_iter=500, tol=1e-11)
-    cost = cdist(sources.points, target.points, metric)
-    loss, _ = solve_dense_lp(cost, sources.masses.toarray(), target.masses)
+    problem = random_line(seed, n_sources=1 + seed % 6, size=12, metric=metric)
+    found = solve_bundle(LineLoss(problem), rule(500, 1e-11))
+    cost = cdist(problem.sources.points, problem.target.points, metric)
+    masses, target, _ = problem.marginals
+    loss, _ = solve_dense_lp(cost, masses.toarray(), target)
     assert found.converged
-    assert_allclose(found.value * objective.unit, loss, rtol=1e-9)
+    assert_allclose(found.value, loss, rtol=1e-9)
 
 
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("shift", [0.0, 1e6])
-def test_far_from_the_origin(shift):
-    sources, target = random_line(3)
-    moved = sources._replace(points=sources.points + shift)
-    there = target._replace(points=target.points + shift)
+def test_far_from_the_origin(shift, metric):
+    problem = random_line(3, metric=metric)
+    sources, target = (
+        measures._replace(points=measures.points + shift)
+        for measures in (problem.sources, problem.target)
+    )
     weights = np.array([0.2, 0.5, 0.3])
-    for metric in METRICS:
-        one = LineObjective(sources, target, metric)
-        other = LineObjective(moved, there, metric)
-        assert_allclose(
-            one.unit * one(weights).value, other.unit * other(weights).value, rtol=1e-7
-        )
+    one, other = LineLoss(problem), LineLoss(Problem(sources, target, metric))
+    assert_allclose(
+        one.unit * one(weights).value, other.unit * other(weights).value, rtol=1e-7
+    )
 
 
 def test_it_applies_to_convex_costs_of_numbers():
-    sources, _ = random_line(0)
-    assert line.applies(sources, "cityblock")
-    assert not line.applies(sources, "canberra")
-    assert not line.applies(sources, lambda u, v: abs(u - v)[0])
+    sources, target = random_line(0).sources, random_line(0).target
+    assert sorts(Problem(sources, target, "cityblock"))
+    assert not sorts(Problem(sources, target, "cityblock", outlier_cost=1.0))
+    assert not sorts(Problem(sources, target, "canberra"))
+    assert not sorts(Problem(sources, target, lambda u, v: abs(u - v)[0]))
     plane = sources._replace(points=np.zeros((3, 2)))
-    assert not line.applies(plane, "euclidean")
+    assert not sorts(Problem(plane, target, "euclidean"))
+
+
+def test_gradient_is_that_of_the_value():
+    objective = LineLoss(random_line(5))
+    logits = torch.tensor([0.31, 0.28, 0.41], dtype=torch.float64).log()
+
+    def value(logits):
+        return objective.differentiable(torch.softmax(logits, 0))[0]
+
+    assert torch.autograd.gradcheck(value, [logits.requires_grad_()])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_replicate_is_the_problem_of_its_masses(metric):
+    problem = random_line(6, metric=metric)
+    objective = LineLoss(problem)
+    points = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
+    planes = [objective(weights).plane for weights in points]
+    rows = RowCounts(np.array([3, 4, 5]), 6)
+    drawn = resample(objective.marginals, rows, np.random.default_rng(0)).marginals
+    replicate = objective.reweighted(drawn, planes, points[0])
+    cost = cdist(problem.sources.points, problem.target.points, metric)
+    for weights in np.random.default_rng(2).dirichlet(np.ones(3), size=10):
+        value = replicate(weights).value
+        masses = drawn.masses @ weights
+        expected = solve_transport(masses, drawn.target, cost / objective.unit).value
+        assert_allclose(value, expected, rtol=1e-9)
+        for plane in replicate.free_planes():
+            assert plane.slope @ weights + plane.offset <= value + 1e-12
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_large_samples_are_coarsened_to_something_near(metric, monkeypatch):
+    monkeypatch.setattr(line, "_COARSE_ATOMS", 60)
+    objective = LineLoss(Problem(*gaussians(600, n_features=1), metric))
+    coarse = objective.coarsened()
+    assert coarse.unit == objective.unit
+    assert coarse.marginals.masses.shape[0] <= 60
+    assert len(coarse.marginals.target) <= 60
+    assert_allclose(coarse.marginals.masses.sum(axis=0), 1)
+    weights = np.full(5, 0.2)
+    assert_allclose(coarse(weights).value, objective(weights).value, rtol=0.05)
+    assert coarse.coarsened() is None

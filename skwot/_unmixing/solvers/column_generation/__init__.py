@@ -6,7 +6,7 @@ In the plan P and the weights w the problem reads
 
 It is solved without a cost matrix, in four steps.
 
-1. :mod:`~.entropic`: Sinkhorn's iteration with free weights, at falling temperatures,
+1. :mod:`~.sinkhorn`: Sinkhorn's iteration with free weights, at falling temperatures,
    gives weights that are right to a few thousandths, and potentials whose reduced
    costs tell which arcs an optimal plan can use.
 2. :mod:`~.network`: the network simplex at these weights, on about three arcs per
@@ -18,6 +18,6 @@ It is solved without a cost matrix, in four steps.
    the programme.
 """
 
-from skwot._unmixing.solvers.column_generation.generation import EXACT, solve_linear
+from skwot._unmixing.solvers.column_generation.generation import generate_columns
 
-__all__ = ["EXACT", "solve_linear"]
+__all__ = ["generate_columns"]

@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
 from skwot._ot.ground_costs import BlockCost
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from skwot._typing import Array, Index, Mask
+from skwot._unmixing.problem import Marginals
 
 # Reduced costs count as negative below -DUAL_TOL, in units of the median cost, and
 # below the rounding error of the potentials, a few times the machine's precision.
@@ -19,25 +15,20 @@ DUAL_TOL = 1e-12
 _POTENTIAL_ROUNDING = 4e-15
 
 
-class Problem(NamedTuple):
-    """An unmixing problem whose costs are computed where they are needed.
+class BlockProblem(NamedTuple):
+    """An unmixing problem whose costs are computed block by block, where needed.
 
     Attributes
     ----------
     cost : BlockCost
         Between n source atoms and m target atoms.
-    masses : sparse array of shape (n, K)
-        Column k holds the masses of source k. Every row has a positive entry.
-    target : ndarray of shape (m,)
-        Positive masses of the target.
-    surcharges : ndarray of shape (K,)
-        Cost of a unit of each weight.
+    marginals : Marginals
+        With surcharges in the unit of the cost. Every row of the masses has a positive
+        entry, and every mass of the target is positive.
     """
 
     cost: BlockCost
-    masses: sparse.csr_array
-    target: Array
-    surcharges: Array
+    marginals: Marginals
 
 
 class Arcs(NamedTuple):

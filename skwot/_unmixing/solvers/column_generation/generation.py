@@ -2,15 +2,17 @@
 
 import numpy as np
 
-from skwot._ot.ground_costs import BlockCost, Metric
-from skwot._ot.measures import Measure, SourceMeasures
-from skwot._unmixing.outliers import add_outlier_source
-from skwot._unmixing.problem import ROUNDING, Unmixing, dual_bound
+from skwot._unmixing.problem import (
+    ROUNDING,
+    Problem,
+    StoppingRule,
+    Unmixing,
+    is_closed,
+)
 from skwot._unmixing.solvers.column_generation.arcs import (
     DUAL_TOL,
     Arcs,
-    Array,
-    Problem,
+    BlockProblem,
     join_arcs,
     tightest,
     violated,
@@ -24,54 +26,28 @@ from skwot._unmixing.solvers.column_generation.pricing import Scan, scan_costs
 from skwot._unmixing.solvers.column_generation.programme import JointProgramme, Solution
 from skwot._unmixing.solvers.column_generation.sinkhorn import entropic_start
 
-EXACT = 1e-9  # relative gap at which the search ends, whatever is asked for
 _STRANDED = 1e-13  # mass that rounding may leave on the ground node
-_UNUSED = 1e-6  # weights that are only the entropy's
+_UNUSED = 1e-6  # a smaller weight is only due to the entropy of the start
 
 
-def solve_linear(
-    sources: SourceMeasures,
-    target: Measure,
-    metric: Metric,
-    *,
-    max_iter: int,
-    tol: float,
-    outlier_cost: float | None = None,
-    surcharges: Array | float = 0.0,
-) -> Unmixing:
-    """Minimise exactly, with all costs in the units of the ground cost.
+def generate_columns(problem: Problem, rule: StoppingRule) -> Unmixing:
+    """Minimise the exact transport cost by the joint linear programme.
 
     Parameters
     ----------
-    sources : SourceMeasures
-    target : Measure
-    metric : str or callable
-        See :func:`skwot._ot.ground_costs.ground_cost`.
-    max_iter : int
-        Largest number of programmes, each over more arcs, to solve.
-    tol : float
-        The result has converged if the gap is below this fraction of the value. The
-        search itself goes on to a gap of 1e-9.
-    outlier_cost : float, default=None
-        Adds an atom at this cost from everything, and a last source that is this
-        atom: what no source explains more cheaply.
-    surcharges : ndarray of shape (K,), default=0.0
-        Cost of a unit of each weight, in the units of the ground cost.
+    problem : Problem
+    rule : StoppingRule
+        Its `max_iter` is the largest number of programmes, each over more arcs.
 
     Returns
     -------
     Unmixing
         With the values of the programmes as its curve.
     """
-    masses = sources.masses
-    if outlier_cost is not None:
-        masses = add_outlier_source(masses)
-    cost = BlockCost(sources.points, target.points, metric, outlier_cost=outlier_cost)
-    each = surcharges / cost.unit * np.ones(masses.shape[1])
-    problem = Problem(cost, masses, target.masses, each)
-    search = _Search(problem)
-    search.run(max_iter, min(tol, EXACT))
-    return search.conclude(tol).in_units(cost.unit)
+    cost = problem.costs()
+    search = _Search(BlockProblem(cost, problem.marginals.in_unit(cost.unit)))
+    search.run(rule)
+    return search.conclude(rule.tol).in_units(cost.unit)
 
 
 class _Search:
@@ -81,7 +57,7 @@ class _Search:
     all costs, which also gives a lower bound.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: BlockProblem) -> None:
         start = entropic_start(problem)
         weights = np.where(start.weights > _UNUSED, start.weights, 0.0)
         weights /= weights.sum()
@@ -93,15 +69,15 @@ class _Search:
         self._best: Scan
         self._solution: Solution
 
-    def run(self, max_iter: int, tol: float) -> None:
-        """Solve programmes until one is certified to `tol` or has all it needs."""
-        for n_left in reversed(range(max_iter)):
+    def run(self, rule: StoppingRule) -> None:
+        """Solve programmes until one is certified or has all arcs that it needs."""
+        for n_left in reversed(range(rule.max_iter)):
             self._solution = self._programme.solve()
             self._curve.append(self._solution.value)
             new = self._violated(self._pool)
             if n_left == 0 or not len(new.cost):
                 new = self._price()
-                if self._certified(tol):
+                if self._certified(rule.aim):
                     break
             if len(new.cost):
                 _, _, alpha, beta, _ = self._solution
@@ -122,8 +98,7 @@ class _Search:
         found = scan_costs(
             self._problem.cost, beta, -DUAL_TOL, per_row=SCANNED_ARCS, alpha=alpha
         )
-        _, masses, target, surcharges = self._problem
-        bound = dual_bound(masses, target, found.alpha, found.beta, surcharges)
+        bound = self._problem.marginals.bound(found.alpha, found.beta)
         if bound > self._bound:
             self._bound, self._best = bound, found
         new = self._violated(found.arcs)
@@ -131,9 +106,12 @@ class _Search:
         return new
 
     def _certified(self, tol: float) -> bool:
-        gap = self._solution.value - self._bound
-        allowed = max(tol * self._solution.value, ROUNDING * self._best.mean)
-        return self._solution.stranded <= _STRANDED and gap <= allowed
+        whole = self._solution.stranded <= _STRANDED
+        return whole and self._is_closed(self._solution.value, tol)
+
+    def _is_closed(self, value: float, tol: float) -> bool:
+        rounding = ROUNDING * self._best.mean
+        return is_closed(value - self._bound, value, tol, rounding)
 
     def conclude(self, tol: float) -> Unmixing:
         """Return the last weights, the cost of a plan, and the best potentials."""
@@ -141,7 +119,6 @@ class _Search:
         value = plan_cost(
             self._problem, weights, self._programme.arcs, self._box, alpha, beta
         )
-        gap = value - self._bound
         return Unmixing(
             weights,
             value,
@@ -149,5 +126,5 @@ class _Search:
             self._best.alpha,
             self._best.beta,
             np.array([*self._curve[:-1], value]),
-            gap <= max(tol * value, ROUNDING * self._best.mean),
+            self._is_closed(value, tol),
         )

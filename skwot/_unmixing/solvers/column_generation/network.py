@@ -6,12 +6,10 @@ import numpy as np
 
 from skwot._compat import emd_c_sparse
 from skwot._ot.transport import MAX_PIVOTS, OPTIMAL
+from skwot._typing import Array, Index, Mask
 from skwot._unmixing.solvers.column_generation.arcs import (
     Arcs,
-    Array,
-    Index,
-    Mask,
-    Problem,
+    BlockProblem,
     join_arcs,
     reduced_costs,
     tightest,
@@ -135,13 +133,13 @@ def network_simplex(
 
 
 def starting_flow(
-    problem: Problem, weights: Array, start: Start
+    problem: BlockProblem, weights: Array, start: Start
 ) -> tuple[Arcs, Arcs, Flow, Box]:
     """Find a few arcs that carry an optimal flow at given weights.
 
     Parameters
     ----------
-    problem : Problem
+    problem : BlockProblem
     weights : ndarray of shape (K,)
     start : Start
 
@@ -153,14 +151,14 @@ def starting_flow(
         Optimal over the pool, and over all arcs if some mass was stranded in it.
     box : Box
     """
-    a = problem.masses @ weights
+    a = problem.marginals.masses @ weights
     shift = a @ start.alpha
     alpha, beta, pool = start.alpha - shift, start.beta + shift, start.pool
     box = Box(np.concatenate([alpha, beta]), _BOX * start.eps)
     active = _first_arcs(pool, alpha, beta)
     for _ in range(_MAX_ROUNDS):
         arcs = pool.select(active).unique(len(beta))
-        flow = network_simplex(a, problem.target, arcs, box.cost, alpha, beta)
+        flow = network_simplex(a, problem.marginals.target, arcs, box.cost, alpha, beta)
         alpha, beta = _attach(arcs, flow, a), flow.beta
         flow = flow._replace(alpha=alpha)
         new = np.flatnonzero(violated(pool, alpha, beta, _FLOW_TOL) & ~active)
@@ -185,7 +183,7 @@ def _first_arcs(pool: Arcs, alpha: Array, beta: Array) -> Mask:
     return few | tightest(pool, alpha, beta)
 
 
-def _priced(problem: Problem, alpha: Array, beta: Array) -> Arcs:
+def _priced(problem: BlockProblem, alpha: Array, beta: Array) -> Arcs:
     """Violated arcs out of all, each the least of its row or column."""
     found = scan_costs(
         problem.cost, beta, -_FLOW_TOL, per_row=SCANNED_ARCS, alpha=alpha
@@ -202,7 +200,12 @@ def _attach(arcs: Arcs, flow: Flow, a: Array) -> Array:
 
 
 def plan_cost(
-    problem: Problem, weights: Array, arcs: Arcs, box: Box, alpha: Array, beta: Array
+    problem: BlockProblem,
+    weights: Array,
+    arcs: Arcs,
+    box: Box,
+    alpha: Array,
+    beta: Array,
 ) -> float:
     """Cost of a plan with exact marginals at given weights, and their surcharges.
 
@@ -212,7 +215,7 @@ def plan_cost(
 
     Parameters
     ----------
-    problem : Problem
+    problem : BlockProblem
     weights : ndarray of shape (K,)
     arcs : Arcs
     box : Box
@@ -222,7 +225,7 @@ def plan_cost(
     -------
     float
     """
-    a, b = problem.masses @ weights, problem.target
+    a, b = problem.marginals.masses @ weights, problem.marginals.target
     tight = arcs.select(abs(reduced_costs(arcs, alpha, beta)) < _TIGHT)
     flow = network_simplex(a, b, tight, box.cost, alpha, beta)
     if flow.stranded > _NOTHING:
@@ -233,7 +236,7 @@ def plan_cost(
     rows, columns, rest = _couple_stranded(flow)
     ends = np.append(i, rows), np.append(j, columns)
     moved = np.append(mass, rest) @ problem.cost.pairs(*ends)
-    return float(moved + problem.surcharges @ weights)
+    return float(moved + problem.marginals.surcharges @ weights)
 
 
 def _couple_stranded(flow: Flow) -> tuple[Index, Index, Array]:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skwot._ot.ground_costs import BlockCost
-from skwot._unmixing.solvers.column_generation.arcs import Arcs, Array, join_arcs
+from skwot._typing import Array
+from skwot._unmixing.solvers.column_generation.arcs import Arcs, join_arcs
 
 
 class Scan(NamedTuple):

@@ -8,12 +8,10 @@ from scipy import sparse
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from skwot._compat import QuietHighs
+from skwot._typing import Array, Index, Mask
 from skwot._unmixing.solvers.column_generation.arcs import (
     Arcs,
-    Array,
-    Index,
-    Mask,
-    Problem,
+    BlockProblem,
     join_arcs,
     reduced_costs,
 )
@@ -62,7 +60,7 @@ class JointProgramme:
 
     Parameters
     ----------
-    problem : Problem
+    problem : BlockProblem
     start : ndarray of shape (K,)
         Weights at which `flow` is optimal.
     arcs : Arcs
@@ -71,12 +69,13 @@ class JointProgramme:
     """
 
     def __init__(
-        self, problem: Problem, start: Array, arcs: Arcs, flow: Flow, box: Box
+        self, problem: BlockProblem, start: Array, arcs: Arcs, flow: Flow, box: Box
     ) -> None:
         self._problem, self._start, self.arcs = problem, start, arcs
         self._scale = float(max(problem.cost.shape))
-        loss = (problem.masses @ start) @ flow.alpha + problem.target @ flow.beta
-        self._constant = float(problem.surcharges @ start)
+        masses, target, surcharges = problem.marginals
+        loss = (masses @ start) @ flow.alpha + target @ flow.beta
+        self._constant = float(surcharges @ start)
         self._price = _COST_PER_LOSS / max(float(loss), _LEAST_LOSS)
         self._n_fixed = 2 * len(start) + len(box.centre)
         self._solver: Any = QuietHighs()
@@ -87,7 +86,7 @@ class JointProgramme:
 
     def _model(self, box: Box) -> Any:
         problem, start, n_free = self._problem, self._start, len(box.centre)
-        surcharges = self._scale * problem.surcharges
+        surcharges = self._scale * problem.marginals.surcharges
         costs = [surcharges, -surcharges, box.cost, self.arcs.cost]
         free = np.full(n_free + len(self.arcs.cost), highspy.kHighsInf)
         model: Any = highspy.HighsLp()
@@ -95,7 +94,8 @@ class JointProgramme:
         model.col_cost_ = np.concatenate(costs) * self._price
         model.col_lower_ = np.zeros(model.num_col_)
         model.col_upper_ = np.concatenate([1 - start, start, free])
-        mass = np.concatenate([problem.masses @ start, problem.target]) * self._scale
+        masses, target, _ = problem.marginals
+        mass = np.concatenate([masses @ start, target]) * self._scale
         model.row_lower_ = model.row_upper_ = mass
         columns = self._columns()
         model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
@@ -106,7 +106,7 @@ class JointProgramme:
 
     def _columns(self) -> sparse.csc_array:
         n, m = self._problem.cost.shape
-        masses = self._scale * self._problem.masses
+        masses = self._scale * self._problem.marginals.masses
         pad = sparse.csr_array((m, masses.shape[1]))
         weights = sparse.vstack([masses, pad])
         ends = _incidence(self.arcs, n)
@@ -130,7 +130,7 @@ class JointProgramme:
 
     def missing(self, arcs: Arcs) -> Arcs:
         """Those of the arcs that the programme does not have."""
-        m = len(self._problem.target)
+        m = len(self._problem.marginals.target)
         arcs = arcs.unique(m)
         known = self.arcs.source * m + self.arcs.target
         return arcs.select(~np.isin(arcs.source * m + arcs.target, known))

@@ -12,11 +12,11 @@ import numpy as np
 from scipy import sparse
 from scipy.special import logsumexp, xlogy
 
+from skwot._typing import Array, Index
+from skwot._unmixing.problem import Marginals
 from skwot._unmixing.solvers.column_generation.arcs import (
     Arcs,
-    Array,
-    Index,
-    Problem,
+    BlockProblem,
     arc_transforms,
 )
 from skwot._unmixing.solvers.column_generation.pricing import scan_costs
@@ -76,12 +76,12 @@ class Start(NamedTuple):
     eps: float
 
 
-def entropic_start(problem: Problem) -> Start:
+def entropic_start(problem: BlockProblem) -> Start:
     """Cool from samples of the points to all of them.
 
     Parameters
     ----------
-    problem : Problem
+    problem : BlockProblem
 
     Returns
     -------
@@ -93,16 +93,16 @@ def entropic_start(problem: Problem) -> Start:
     return Start(alpha, beta, state.weights, pool, eps)
 
 
-def _coarse_potential(problem: Problem) -> tuple[Array, float]:
+def _coarse_potential(problem: BlockProblem) -> tuple[Array, float]:
     """Target potential from samples, and the temperature that these reached."""
     n_points = max(problem.cost.shape)
     small, atoms = _sample(problem, max(_COARSE_POINTS, n_points // 4))
-    growth = len(problem.target) / len(small.target)
+    growth = len(problem.marginals.target) / len(small.marginals.target)
     state = _cool(small, max(growth, 1.0 + 1e-9), n_points)
     return _softmin(problem, atoms, state), state.eps
 
 
-def _cool(problem: Problem, growth: float, n_before: int) -> Entropic:
+def _cool(problem: BlockProblem, growth: float, n_before: int) -> Entropic:
     n_points = max(problem.cost.shape)
     if n_points <= 1.5 * _COARSE_POINTS or n_points > n_before / 2:
         return _cool_dense(problem, growth)
@@ -110,9 +110,9 @@ def _cool(problem: Problem, growth: float, n_before: int) -> Entropic:
     return _cool_sparse(problem, beta, eps, growth)[0]
 
 
-def _sample(problem: Problem, size: int) -> tuple[Problem, Index]:
+def _sample(problem: BlockProblem, size: int) -> tuple[BlockProblem, Index]:
     """Reduce to about `size` points a side; return the source atoms kept, too."""
-    masses = problem.masses.tocsc()
+    masses = problem.marginals.masses.tocsc()
     n_sources = masses.shape[1]
     each = max(1, size // n_sources)
     drawn = []
@@ -123,14 +123,13 @@ def _sample(problem: Problem, size: int) -> tuple[Problem, Index]:
     source = np.repeat(np.arange(n_sources), [len(i) for i, _ in drawn])
     values = np.concatenate([share for _, share in drawn])
     shape = (len(atoms), n_sources)
-    columns, counts = _quantile_points(problem.target, size)
-    small = Problem(
-        problem.cost.between(atoms, columns),
+    columns, counts = _quantile_points(problem.marginals.target, size)
+    marginals = Marginals(
         sparse.csr_array((values, (row, source)), shape=shape),
         counts / size,
-        problem.surcharges,
+        problem.marginals.surcharges,
     )
-    return small, atoms
+    return BlockProblem(problem.cost.between(atoms, columns), marginals), atoms
 
 
 def _quantile_points(mass: Array, size: int) -> tuple[Index, Index]:
@@ -140,9 +139,9 @@ def _quantile_points(mass: Array, size: int) -> tuple[Index, Index]:
     return np.unique(np.minimum(atoms, len(mass) - 1), return_counts=True)
 
 
-def _softmin(problem: Problem, atoms: Index, state: Entropic) -> Array:
+def _softmin(problem: BlockProblem, atoms: Index, state: Entropic) -> Array:
     """Potential of every target atom from those of a sample of source atoms, (m,)."""
-    level = np.full(len(problem.target), -np.inf)
+    level = np.full(len(problem.marginals.target), -np.inf)
     for part in np.array_split(np.arange(len(atoms)), 1 + len(atoms) // 64):
         cost = problem.cost.block(atoms[part], slice(None))
         levels = (state.alpha[part, None] - cost) / state.eps
@@ -150,10 +149,10 @@ def _softmin(problem: Problem, atoms: Index, state: Entropic) -> Array:
     return -state.eps * level
 
 
-def _cool_dense(problem: Problem, growth: float) -> Entropic:
+def _cool_dense(problem: BlockProblem, growth: float) -> Entropic:
     """Cool until `growth` times more points have few enough neighbours."""
     cost = problem.cost.block(slice(None), slice(None))
-    beta, eps = np.zeros(len(problem.target)), _COOLING * _HOTTEST
+    beta, eps = np.zeros(len(problem.marginals.target)), _COOLING * _HOTTEST
     for _ in range(_MAX_LEVELS):
         eps /= _COOLING
         alpha = (cost - beta).min(axis=1)
@@ -172,7 +171,7 @@ def _dense_kernel(cost: Array, alpha: Array, beta: Array, eps: float) -> Array:
 
 
 def _cool_sparse(
-    problem: Problem, beta: Array, eps: float, growth: float
+    problem: BlockProblem, beta: Array, eps: float, growth: float
 ) -> tuple[Entropic, Arcs]:
     """Cool on truncated kernels, until the last one has hardly any choice left."""
     width, n_points = _TRUNCATION * eps, sum(problem.cost.shape)
@@ -210,7 +209,7 @@ def _sparse_kernel(
 
 
 def _sinkhorn(
-    problem: Problem,
+    problem: BlockProblem,
     kernel: Array | sparse.csr_array,
     alpha: Array,
     beta: Array,
@@ -228,7 +227,7 @@ def _sinkhorn(
     -------
     alpha, beta, weights : ndarrays of shapes (n,), (m,), (K,)
     """
-    _, masses, target, surcharges = problem
+    masses, target, surcharges = problem.marginals
     means = masses.T.tocsr()
     transposed = kernel.T.tocsr() if sparse.issparse(kernel) else kernel.T
     entropy = np.bincount(masses.indices, xlogy(masses.data, masses.data))

@@ -2,26 +2,30 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
-from skwot._ot.ground_costs import METRICS, BlockCost
+from skwot._ot.ground_costs import METRICS
 from skwot._ot.measures import canonical_measure, stack_measures
-from skwot._unmixing.losses.exact import DenseObjective
-from skwot._unmixing.outliers import add_outlier_source
-from skwot._unmixing.problem import ROUNDING
-from skwot._unmixing.solve import solve_unmixing
+from skwot._unmixing.losses.exact import ExactLoss
+from skwot._unmixing.problem import ROUNDING, Problem
+from skwot._unmixing.solve import EXACT, solve
 from skwot._unmixing.solvers.bundle import solve_bundle
-from skwot._unmixing.solvers.column_generation import EXACT, solve_linear
-from skwot._unmixing.solvers.column_generation.pricing import scan_costs
+from skwot._unmixing.solvers.column_generation import generate_columns
 from tests.exact import solve_dense_lp
 from tests.generators.measures import (
     far_apart_diracs,
+    gaussians,
     overlapping_sources,
     reweighted_sources,
+    rule,
+    settings,
 )
+
+LP = settings(solver="lp")
 
 
 def cost_of(sources, target, metric):
@@ -43,7 +47,7 @@ def check_certificate(found, sources, target, cost):
 
 def check_optimum(sources, target, metric):
     """Check against the dense linear programme."""
-    found = solve_linear(sources, target, metric, max_iter=500, tol=EXACT)
+    found = generate_columns(Problem(sources, target, metric), rule(500, EXACT))
     cost = cost_of(sources, target, metric)
     check_certificate(found, sources, target, cost)
     optimum, _ = solve_dense_lp(cost, sources.masses.toarray(), target.masses)
@@ -178,7 +182,7 @@ def test_degenerate_problems_are_certified(problem, metric):
     check_optimum(stacked, canonical_measure(target[0] * 1.0, target[1]), metric)
 
 
-@settings(deadline=None, max_examples=40)
+@hypothesis_settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.booleans())
 def test_optimum_is_the_dense_linear_programmes(seed, repeated):
     case = overlapping_sources(seed, repeated=repeated)
@@ -193,21 +197,21 @@ def test_every_metric(metric):
     check_optimum(stack_measures(sources), target, metric)
 
 
-@settings(deadline=None, max_examples=20)
+@hypothesis_settings(deadline=None, max_examples=20)
 @given(case=reweighted_sources())
 def test_exact_mixtures_cost_nothing(case):
     sources, target = case.measures
-    found = solve_linear(sources, target, "euclidean", max_iter=500, tol=1e-4)
+    found = solve(Problem(sources, target, "euclidean"), LP)
     assert found.converged
     assert_allclose(found.weights, case.weights, atol=1e-9)
     assert_allclose(found.value, 0, atol=1e-11)
 
 
-@settings(deadline=None, max_examples=20)
+@hypothesis_settings(deadline=None, max_examples=20)
 @given(case=far_apart_diracs())
 def test_weights_of_far_apart_diracs_are_shares(case):
     sources, target = case.measures
-    found = solve_linear(sources, target, "euclidean", max_iter=500, tol=1e-4)
+    found = solve(Problem(sources, target, "euclidean"), LP)
     assert_allclose(found.weights, case.weights, atol=1e-12)
     assert_allclose(found.value, case.loss, rtol=1e-9)
 
@@ -215,22 +219,17 @@ def test_weights_of_far_apart_diracs_are_shares(case):
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
 @pytest.mark.parametrize("seed", range(6))
 def test_surcharges_and_outliers_are_in_the_programme(seed, metric):
-    sources, target = overlapping_sources(seed, repeated=seed % 3 == 0).measures
+    case = overlapping_sources(seed, repeated=seed % 3 == 0)
+    sources, target = case.measures
     cost = cost_of(sources, target, metric)
-    masses = add_outlier_source(sources.masses)
     level = (0.1, 0.5, 1.0, 30.0)[seed % 4] * cost.mean()
     cost = np.vstack([cost, np.full((1, cost.shape[1]), level)])
     rng = np.random.default_rng(seed)
-    surcharges = 0.3 * cost.mean() * rng.uniform(size=masses.shape[1])
-    found = solve_linear(
-        sources,
-        target,
-        metric,
-        max_iter=500,
-        tol=EXACT,
-        outlier_cost=level,
-        surcharges=surcharges,
-    )
+    n_weights = sources.masses.shape[1] + 1
+    surcharges = 0.3 * cost.mean() * rng.uniform(size=n_weights)
+    problem = case.problem(metric, outlier_cost=level, surcharges=surcharges)
+    masses = problem.marginals.masses
+    found = generate_columns(problem, rule(500, EXACT))
     assert (found.alpha[:, None] + found.beta <= cost + 1e-13 * cost.mean()).all()
     slope = masses.T @ found.alpha + surcharges
     bound = target.masses @ found.beta + slope.min()
@@ -240,22 +239,11 @@ def test_surcharges_and_outliers_are_in_the_programme(seed, metric):
     assert_allclose(found.value, optimum, rtol=1e-9, atol=1e-9 * cost.mean())
 
 
-def gaussians(n, *, n_sources=5, n_features=4, seed=0):
-    rng = np.random.default_rng(seed)
-    means = 1.5 * rng.normal(size=(n_sources, n_features))
-    noise = rng.normal(size=(n_sources, n // n_sources, n_features))
-    sources = [canonical_measure(m + x) for m, x in zip(means, noise, strict=True)]
-    label = rng.choice(n_sources, n, p=rng.dirichlet(np.ones(n_sources)))
-    target = canonical_measure(means[label] + rng.normal(size=(n, n_features)))
-    return stack_measures(sources), target
-
-
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
 def test_it_agrees_with_the_bundle(metric):
     sources, target = gaussians(400)
-    objective = DenseObjective(sources, target, metric)
-    other = solve_bundle(objective, max_iter=500, tol=1e-8).in_units(objective.unit)
-    found = solve_linear(sources, target, metric, max_iter=500, tol=1e-4)
+    other = solve_bundle(ExactLoss(Problem(sources, target, metric)), rule(500, 1e-8))
+    found = solve(Problem(sources, target, metric), LP)
     check_certificate(found, sources, target, cost_of(sources, target, metric))
     assert other.lower_bound <= found.value * (1 + 1e-12)
     assert found.lower_bound <= other.value * (1 + 1e-12)
@@ -264,15 +252,10 @@ def test_it_agrees_with_the_bundle(metric):
 
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_nothing_depends_on_the_unit(unit):
-    sources, target = gaussians(200)
-    one = solve_linear(sources, target, "sqeuclidean", max_iter=500, tol=1e-4)
-    other = solve_linear(
-        sources._replace(points=unit * sources.points),
-        target._replace(points=unit * target.points),
-        "sqeuclidean",
-        max_iter=500,
-        tol=1e-4,
-    )
+    measures = gaussians(200)
+    one = solve(Problem(*measures, "sqeuclidean"), LP)
+    moved = [measure._replace(points=unit * measure.points) for measure in measures]
+    other = solve(Problem(*moved, "sqeuclidean"), LP)
     assert_allclose(other.weights, one.weights, atol=1e-9)
     assert_allclose(other.value, one.value * unit**2, rtol=1e-12)
 
@@ -281,7 +264,7 @@ def test_no_matrix_of_costs_exists():
     sources, target = gaussians(3000)
     dense = 8 * len(sources.points) * len(target.points)
     tracemalloc.start()
-    found = solve_linear(sources, target, "euclidean", max_iter=500, tol=1e-4)
+    found = solve(Problem(sources, target, "euclidean"), LP)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < dense / 2
@@ -296,50 +279,19 @@ def test_a_function_is_called_once_for_each_pair():
         return abs(u - v).sum()
 
     sources, target = gaussians(100)
-    found = solve_linear(sources, target, metric, max_iter=500, tol=1e-4)
+    found = solve(Problem(sources, target, metric), LP)
     assert len(calls) == len(sources.points) * len(target.points)
-    named = solve_linear(sources, target, "cityblock", max_iter=500, tol=1e-4)
+    named = solve(Problem(sources, target, "cityblock"), LP)
     assert_allclose(found.value, named.value, rtol=1e-12)
 
 
 def test_few_programmes_leave_a_gap_that_is_stated():
-    sources, target = gaussians(800, n_sources=8, n_features=2, seed=1)
-    found = solve_linear(sources, target, "sqeuclidean", max_iter=1, tol=0.0)
-    exact = solve_linear(sources, target, "sqeuclidean", max_iter=500, tol=0.0)
+    problem = Problem(*gaussians(800, n_sources=8, n_features=2, seed=1), "sqeuclidean")
+    found = generate_columns(problem, rule(1, 0.0))
+    exact = generate_columns(problem, rule(500, 0.0))
     assert len(found.curve) == 1
     assert not found.converged
     assert found.lower_bound <= exact.value * (1 + 1e-12)
     assert found.value >= exact.lower_bound * (1 - 1e-12)
-    loose = solve_linear(sources, target, "sqeuclidean", max_iter=1, tol=1.0)
+    loose = generate_columns(problem, rule(1, 1.0))
     assert loose.converged
-
-
-def test_scans_of_blocks_are_those_of_the_matrix():
-    rng = np.random.default_rng(0)
-    points, others = rng.normal(size=(3000, 3)), rng.normal(size=(2000, 3))
-    cost = BlockCost(points, others, "euclidean")
-    dense = cdist(points, others)
-    assert_allclose(cost.unit, np.median(dense), rtol=0.1)
-    dense /= cost.unit
-    beta = 0.3 * rng.normal(size=2000)
-    found = scan_costs(cost, beta, 0.05, per_row=2000)
-    alpha = (dense - beta).min(axis=1)
-    assert_allclose(found.alpha, alpha)
-    assert_allclose(found.beta, (dense - alpha[:, None]).min(axis=0))
-    assert_allclose(found.mean, dense.mean())
-    i, j = np.nonzero(dense - alpha[:, None] - beta <= 0.05)
-    collected = set(zip(found.arcs.source, found.arcs.target, strict=True))
-    assert collected >= set(zip(i, j, strict=True))
-    assert_allclose(found.arcs.cost, dense[found.arcs.source, found.arcs.target])
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
-def test_the_line_is_solved_to_the_same_gap(metric):
-    sources, target = gaussians(300, n_features=1)
-    found = solve_unmixing(sources, target, metric, solver="lp", max_iter=500, tol=1e-4)
-    cost = cost_of(sources, target, metric)
-    assert found.converged
-    gap = found.value - found.lower_bound
-    assert gap <= max(EXACT * found.value, ROUNDING * cost.mean())
-    exact = solve_linear(sources, target, metric, max_iter=500, tol=1e-4)
-    assert_allclose(found.value, exact.value, atol=1e-9 * cost.mean())

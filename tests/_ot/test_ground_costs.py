@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist
+
+from skwot._ot import ground_costs
+from skwot._ot.ground_costs import METRICS, BlockCost, facts_of, ground_cost
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_every_metric_has_rows_that_depend_on_nothing_else(metric):
+    rng = np.random.default_rng(3)
+    points, others = rng.random((6, 4)), rng.random((5, 4))
+    cost = ground_cost(points, others, metric)
+    for i in range(6):
+        assert (ground_cost(points[[i]], others, metric) == cost[i]).all()
+
+
+def test_callable_metric():
+    points, others = np.random.default_rng(4).normal(size=(2, 6, 3))
+    by_name = ground_cost(points, others, "cityblock")
+    assert_allclose(ground_cost(points, others, lambda u, v: abs(u - v).sum()), by_name)
+
+
+@pytest.mark.parametrize(
+    "metric", [lambda u, v: -1.0, lambda u, v: np.nan, lambda u, v: np.inf]
+)
+def test_impossible_costs_raise(metric):
+    with pytest.raises(ValueError, match="finite, non-negative costs"):
+        ground_cost(np.zeros((2, 1)), np.ones((2, 1)), metric)
+
+
+def test_overflowing_costs_raise():
+    with pytest.raises(ValueError, match="finite, non-negative costs"):
+        ground_cost(np.full((1, 1), 1e200), np.full((1, 1), -1e200), "sqeuclidean")
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_what_is_known_of_a_metric_is_true(metric):
+    facts, rng = facts_of(metric), np.random.default_rng(5)
+    points = rng.dirichlet(np.ones(4), size=30)
+    cost = ground_cost(points, points, metric)
+    distance = np.sqrt(cost) if facts.square else cost
+    if facts.reflexive:
+        assert_array_equal(np.diag(cost), 0)
+    if facts.triangle or facts.square:
+        around = distance[:, :, None] + distance[None]
+        assert (distance[:, None] <= around + 1e-12).all()
+    if facts.negative_type:
+        centring = np.eye(30) - 1 / 30
+        assert np.linalg.eigvalsh(-centring @ cost @ centring).min() > -1e-12
+    if facts.of_numbers is not None:
+        numbers = rng.normal(size=(20, 1))
+        expected = abs(numbers - numbers.T)
+        if facts.of_numbers == "square":
+            expected = expected**2
+        assert_allclose(ground_cost(numbers, numbers, metric), expected, atol=1e-15)
+
+
+def test_nothing_is_known_of_a_function():
+    assert not any(facts_of(lambda u, v: 0.0))
+
+
+@pytest.mark.parametrize("outlier_cost", [None, 7.0])
+@pytest.mark.parametrize("kept", [0, 10**6])
+def test_blocks_are_those_of_the_matrix(monkeypatch, outlier_cost, kept):
+    monkeypatch.setattr(ground_costs, "_KEPT_ENTRIES", kept)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ENTRIES", 100)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ROWS", 3)
+    rng = np.random.default_rng(6)
+    points, others = rng.normal(size=(40, 3)), rng.normal(size=(30, 3))
+    costs = BlockCost(points, others, "euclidean", outlier_cost)
+    dense = cdist(points, others)
+    if outlier_cost is not None:
+        dense = np.vstack([dense, np.full((1, 30), outlier_cost)])
+    assert costs.shape == dense.shape
+    assert_allclose(costs.unit * costs.whole(), dense)
+    stacked = np.vstack([block for _, block in costs.blocks()])
+    assert_allclose(costs.unit * stacked, dense)
+    i, j = rng.integers(len(dense), size=50), rng.integers(30, size=50)
+    assert_allclose(costs.unit * costs.pairs(i, j), dense[i, j])
+    rows, columns = np.unique(i), np.unique(j)
+    part = costs.between(rows, columns)
+    assert part.unit == costs.unit
+    assert_allclose(part.unit * part.whole(), dense[np.ix_(rows, columns)])
+
+
+def test_the_unit_is_the_median_of_many_costs():
+    points = np.random.default_rng(7).normal(size=(500, 3))
+    points[0] = 1e9
+    unit = BlockCost(points, points, "euclidean").unit
+    assert_allclose(unit, np.median(cdist(points, points)), rtol=0.1)
+    # Where most costs are zero, and where all are.
+    half = np.repeat([0.0, 1.0], [90, 10])[:, None]
+    assert 0 < BlockCost(half, half, "euclidean").unit < 1
+    assert BlockCost(half[:9], half[:9], "euclidean").unit == 1

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
+
+from skwot._ot.measures import stack_measures
+from skwot._ot.transport import c_transform
+from skwot._unmixing.bootstrap import RowCounts, resample
+from skwot._unmixing.losses.exact import ExactLoss
+from skwot._unmixing.problem import Problem
+from skwot._unmixing.solvers.bundle import solve_bundle
+from tests.exact import solve_dense_lp
+from tests.generators.measures import measure, overlapping_sources, rule
+
+
+def objective_of(case, metric="euclidean"):
+    return ExactLoss(case.problem(metric))
+
+
+def test_every_plane_is_below_the_objective_and_touches_it():
+    objective = objective_of(overlapping_sources(3, n_sources=4))
+    points = np.random.default_rng(0).dirichlet(np.ones(4), size=20)
+    evaluations = [objective(w) for w in points]
+    for one in evaluations:
+        assert_allclose(one.plane.slope @ one.weights + one.plane.offset, one.value)
+        for other in evaluations:
+            plane = one.plane.slope @ other.weights + one.plane.offset
+            assert plane <= other.value + 1e-12
+
+
+def test_free_planes_are_below_the_objective():
+    objective = objective_of(overlapping_sources(4, n_sources=3))
+    planes = objective.free_planes()
+    for weights in np.random.default_rng(1).dirichlet(np.ones(3), size=10):
+        value = objective(weights).value
+        for plane in planes:
+            assert plane.slope @ weights + plane.offset <= value + 1e-12
+
+
+def test_gradient_is_that_of_the_value():
+    objective = objective_of(overlapping_sources(5, n_sources=3))
+    logits = torch.tensor([0.31, 0.28, 0.41], dtype=torch.float64).log()
+
+    def value(logits):
+        return objective.differentiable(torch.softmax(logits, 0))[0]
+
+    assert torch.autograd.gradcheck(value, [logits.requires_grad_()])
+
+
+def test_any_target_potential_certifies():
+    objective = objective_of(overlapping_sources(8, n_sources=3))
+    masses, target, _ = objective.marginals
+    optimum, _ = solve_dense_lp(objective.cost, masses.toarray(), target)
+    beta = np.random.default_rng(0).normal(size=len(target))
+    alpha = c_transform(objective.cost, beta)
+    assert (alpha[:, None] + beta <= objective.cost + 1e-14).all()
+    assert objective.marginals.bound(alpha, beta) <= optimum
+
+
+def test_initial_weights_count_the_target():
+    sources = stack_measures([measure([0.0, 5.0]), measure([5.0])])
+    objective = ExactLoss(Problem(sources, measure([1.0, 4.0]), "euclidean"))
+    # Half lies next to the first source alone; half next to an atom of both, of
+    # which a third is the first source's.
+    assert_allclose(objective.initial_weights(), [0.5 + 0.5 / 3, 0.5 * 2 / 3])
+
+
+def test_common_support_is_not_repeated():
+    bins = np.arange(6.0)[:, None]
+    rng = np.random.default_rng(0)
+    spectra = [measure(bins, rng.random(6)) for _ in range(4)]
+    objective = ExactLoss(Problem(stack_measures(spectra), spectra[2], "euclidean"))
+    assert objective.cost.shape == (6, 6)
+    assert_allclose(objective.cost * objective.unit, cdist(bins, bins))
+    found = solve_bundle(objective, rule(50, 1e-6))
+    assert_allclose(found.weights, [0, 0, 1, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+def test_planes_of_a_sample_are_planes_of_a_replicate(metric):
+    objective = objective_of(overlapping_sources(1, n_sources=3), metric)
+    points = np.random.default_rng(1).dirichlet(np.ones(3), size=5)
+    planes = [objective(weights).plane for weights in points]
+    rows = RowCounts(np.array([30, 40, 50]), 60)
+    drawn = resample(objective.marginals, rows, np.random.default_rng(0))
+    replicate = objective.reweighted(drawn.marginals, planes, points[0])
+    assert_allclose(replicate.initial_weights(), points[0])
+    # Atoms that were not drawn are left out, and the costs of the others stay.
+    kept = drawn.marginals.masses.sum(axis=1) > 0, drawn.marginals.target > 0
+    assert_allclose(replicate.cost, objective.cost[np.ix_(*kept)])
+    free = replicate.free_planes()
+    assert len(free) == 5
+    for weights in np.random.default_rng(2).dirichlet(np.ones(3), size=20):
+        value = replicate(weights).value
+        for plane in free:
+            assert plane.slope @ weights + plane.offset <= value + 1e-12

@@ -1,0 +1,121 @@
+import itertools
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
+
+from skwot._unmixing.losses.divergence import DivergenceLoss
+from skwot._unmixing.losses.exact import ExactLoss
+from skwot._unmixing.losses.line import LineLoss
+from skwot._unmixing.problem import ROUNDING, Problem
+from skwot._unmixing.solve import (
+    EXACT,
+    check_combination,
+    loss_between,
+    make_objective,
+    solve,
+)
+from skwot._unmixing.solvers.column_generation import generate_columns
+from tests.generators.measures import gaussians, measure, overlapping_sources, settings
+
+NEUTRAL = {
+    "loss": "wasserstein",
+    "solver": "pgd",
+    "learning_rate": "auto",
+    "reg": "auto",
+    "device": None,
+    "outlier_cost": None,
+}
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+def test_one_feature_is_solved_to_the_gap_of_the_programme(metric):
+    problem = Problem(*gaussians(300, n_features=1), metric)
+    found = solve(problem, settings(solver="lp"))
+    mean = cdist(problem.sources.points, problem.target.points, metric).mean()
+    assert found.converged
+    gap = found.value - found.lower_bound
+    assert gap <= max(EXACT * found.value, ROUNDING * mean)
+    exact = generate_columns(problem, settings(solver="lp").rule)
+    assert_allclose(found.value, exact.value, atol=1e-9 * mean)
+
+
+def test_the_loss_chooses_the_objective():
+    plane = overlapping_sources(0).problem()
+    line = Problem(*gaussians(20, n_features=1), "euclidean")
+    assert type(make_objective(line, settings())) is LineLoss
+    assert type(make_objective(line.with_target(line.target), settings())) is LineLoss
+    capped = Problem(line.sources, line.target, "euclidean", outlier_cost=1.0)
+    assert type(make_objective(capped, settings())) is ExactLoss
+    assert type(make_objective(plane, settings(loss="sinkhorn"))) is DivergenceLoss
+
+
+def test_auto_is_a_twentieth_of_the_mean_cost():
+    problem = overlapping_sources(1).problem()
+    objective = make_objective(problem, settings(loss="sinkhorn"))
+    mean = cdist(problem.sources.points, problem.target.points).mean()
+    assert_allclose(objective.unit * objective.eps, 0.05 * mean)
+    assert settings().fixed_at(problem).temperature is None
+    fixed = settings(loss="sinkhorn", reg=0.2).fixed_at(problem)
+    assert_allclose(fixed.temperature, 0.2 * mean)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+def test_the_loss_between_two_measures(metric):
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(size=(2, 30, 1))
+    distance = abs(np.sort(one, axis=0) - np.sort(other, axis=0))
+    if metric == "sqeuclidean":
+        distance = distance**2
+    first, second = measure(one), measure(other)
+    found = loss_between(first, second, metric, settings())
+    assert_allclose(found, distance.mean(), rtol=1e-12)
+    smooth = settings(loss="sinkhorn", reg=0.01)
+    near = loss_between(first, second, metric, smooth)
+    assert_allclose(near, found, rtol=0.1)
+    mean = cdist(one, other, metric).mean()
+    absolute = smooth._replace(reg=0.5, temperature=0.01 * mean)
+    same = loss_between(first, second, metric, absolute)
+    assert_allclose(same, near, rtol=1e-9)
+
+
+CONTRADICTIONS = [
+    ({"loss": "sinkhorn", "solver": "lp"}, "solver='lp' needs loss='wasserstein'"),
+    ({"solver": "lp", "learning_rate": 1.0}, "learning_rate=1.0 needs solver='pgd'"),
+    ({"reg": 0.1}, "reg=0.1 needs loss='sinkhorn'; got loss='wasserstein'"),
+    ({"device": "cpu"}, "device='cpu' needs loss='sinkhorn'"),
+    ({"loss": "sinkhorn", "outlier_cost": 2.0}, "outlier_cost=2.0 needs loss='wass"),
+]
+
+
+@pytest.mark.parametrize(("changed", "message"), CONTRADICTIONS)
+def test_contradictions_name_both_parameters(changed, message):
+    with pytest.raises(ValueError, match=message):
+        check_combination({**NEUTRAL, **changed})
+
+
+def test_every_other_combination_is_allowed():
+    values = {
+        "loss": ["wasserstein", "sinkhorn"],
+        "solver": ["pgd", "lp"],
+        "learning_rate": ["auto", 1.0],
+        "reg": ["auto", 0.1],
+        "device": [None, "cpu"],
+        "outlier_cost": [None, 2.0],
+    }
+    allowed = 0
+    for chosen in itertools.product(*values.values()):
+        parameters = dict(zip(values, chosen, strict=True))
+        smooth = parameters["loss"] == "sinkhorn"
+        contradicts = (
+            (parameters["solver"] == "lp" and smooth)
+            or (parameters["solver"] == "lp" and parameters["learning_rate"] != "auto")
+            or (not smooth and parameters["reg"] != "auto")
+            or (not smooth and parameters["device"] is not None)
+            or (smooth and parameters["outlier_cost"] is not None)
+        )
+        if not contradicts:
+            check_combination(parameters)
+            allowed += 1
+    assert allowed == 3 * 2 + 2 * 2 * 2
