@@ -91,8 +91,8 @@ def classifier():
 
 def unmixer(**parameters):
     def fit(X, y):
-        # Only `unmix` is timed. With `reg` fit solves for its target even if that is
-        # the sources: a small one, of all classes, keeps it short.
+        # Only `unmix` is timed. With the Sinkhorn loss fit solves for its target even
+        # if that is the sources: a small one, of all classes, keeps it short.
         few = X[:: len(X) // 20]
         rows, labels = np.append(X, few, axis=0), np.append(y, np.full(len(few), -1))
         return WassersteinUnmixer(random_state=0, **parameters).fit(rows, labels).unmix
@@ -165,8 +165,10 @@ def methods():
         "W1, debias": Method("components", unmixer(debias=True)),
         "W1, lp, debias": Method("components", unmixer(solver="lp", debias=True)),
         "W2^2": Method("components", unmixer(metric="sqeuclidean")),
-        "Sinkhorn .05": Method("components", unmixer(reg=0.05)),
-        "Sinkhorn .05, debias": Method("components", unmixer(reg=0.05, debias=True)),
+        "Sinkhorn .05": Method("components", unmixer(loss="sinkhorn")),
+        "Sinkhorn .05, debias": Method(
+            "components", unmixer(loss="sinkhorn", debias=True)
+        ),
         "W1, classifier": Method("all", unmixer(classifier=classifier())),
         "W2^2, classifier": Method(
             "all", unmixer(classifier=classifier(), metric="sqeuclidean")
@@ -175,7 +177,7 @@ def methods():
             "all", unmixer(classifier=classifier(), debias=True)
         ),
         "Sinkhorn .05, classifier": Method(
-            "all", unmixer(classifier=classifier(), reg=0.05)
+            "all", unmixer(classifier=classifier(), loss="sinkhorn")
         ),
         "JCPOT .1": Method("components", jcpot(0.1, "sqeuclidean")),
         "JCPOT .02, Euclidean": Method("components", jcpot(0.02, "euclidean")),

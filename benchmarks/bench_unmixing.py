@@ -25,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from skwot import WassersteinUnmixer, stack_sources
 from skwot._ot.measures import canonical_measure, stack_measures
-from skwot._unmixing.solve import solve_unmixing
+from skwot._unmixing.problem import Problem
+from skwot._unmixing.solve import Settings
+from skwot._unmixing.solve import solve as solve_problem
 from tests.gallery import unmixing_loop
 
 METRICS = ("euclidean", "sqeuclidean")
@@ -74,7 +76,8 @@ def measures(problem):
 
 
 def solve(problem, metric, solver, tol):
-    return solve_unmixing(*problem, metric, solver=solver, max_iter=500, tol=tol)
+    settings = Settings("wasserstein", solver, "auto", 500, tol, "auto", None)
+    return solve_problem(Problem(*problem, metric), settings)
 
 
 def emd2_problem(problem, metric, weights):

@@ -4,9 +4,12 @@ from skwot._flow import GMMFlowFitter
 from skwot._plot.flow import GMMFlowDisplay
 from skwot._plot.unmixing import UnmixingDisplay
 from skwot._unmixer import WassersteinUnmixer
+from skwot._unmixing.results import BootstrapResult, ConfidenceInterval
 from skwot._unmixing.sources import stack_sources
 
 __all__ = [
+    "BootstrapResult",
+    "ConfidenceInterval",
     "GMMFlowDisplay",
     "GMMFlowFitter",
     "UnmixingDisplay",
