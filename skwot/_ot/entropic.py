@@ -23,14 +23,14 @@ Tensor = torch.Tensor
 
 # Marginals (of total mass one) are exact up to this sum of absolute errors.
 MARGINAL_ERROR = 1e-13
-# What Newton's method cannot lower, once it is below this, is rounding.
+# An error below this that Newton's method cannot lower any more is rounding.
 _ROUNDING_ERROR = 100 * MARGINAL_ERROR
 _MAX_ITER = 500
-_WARM_ITER = 30  # a start that needs more is worse than none
+_WARM_ITER = 30  # a given start that needs more steps is worse than none
 _SCALING = 4.0  # fall of the temperature from one stage of a cold start to the next
 _RIDGE = 1e-13  # keeps the Newton system definite where the plan falls into blocks
-_RADIUS = 4.0  # how far, in temperatures, an unsuccessful Newton step is tried again
-_TINY = 1e-300
+_RADIUS = 4.0  # temperatures by which a failed Newton step is cut before its next try
+_TINY = 1e-300  # replaces sums of zero in quotients
 
 
 class EntropicTransport(NamedTuple):

@@ -10,7 +10,7 @@ from skwot._typing import Array
 
 # Reduced costs that differ by less than this fraction of their scale are ties.
 TIE = 1e-9
-_BLOCK = 2**24  # entries of the cost matrix at a time
+_BLOCK = 2**24  # entries of the cost matrix that are held at a time
 
 
 def assign(

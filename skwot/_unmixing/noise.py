@@ -19,10 +19,9 @@ import numpy as np
 from skwot._ot.measures import Measure, disjoint_samples
 from skwot._typing import Array
 
-# Most points of a source in a sample, where nothing else limits them.
-LARGEST = 2000
-# Samples are drawn until they have so many points together, but not more often.
-_POINTS, _MOST_DRAWS = 2000, 16
+LARGEST = 2000  # points that one sample of a source has at most, if not quantised
+_POINTS = 2000  # samples of a source are drawn until they have so many points together,
+_MOST_DRAWS = 16  # but not more often than this
 
 
 def sampling_noise(

@@ -44,10 +44,10 @@ from skwot._unmixing.problem import (
 
 Tensor = torch.Tensor
 
-# A kernel with no eigenvalue below minus this counts as positive semidefinite; the
-# planes can be above the objective by this fraction of the temperature.
+# A kernel with no eigenvalue below minus this counts as positive semidefinite. The
+# planes can then be above the objective by this fraction of the temperature.
 _INDEFINITE = 1e-10
-_UNDERFLOW = 1e-280  # kernel sums below this have lost digits
+_UNDERFLOW = 1e-280  # smaller sums of kernel entries have lost digits
 # Marginals are met to 1e-11, and an error in them costs at most a few mean costs.
 _ROUNDING = 1e-10
 

@@ -18,20 +18,21 @@ from skwot._unmixing.solvers.column_generation.arcs import (
 from skwot._unmixing.solvers.column_generation.pricing import scan_costs
 from skwot._unmixing.solvers.column_generation.sinkhorn import Start
 
-# Total mass. The network simplex drops arcs that carry less than 1e-15, and refuses
-# totals that differ by 1e-8 when summed one by one.
+# The network simplex drops arcs that carry less than 1e-15, and refuses totals that
+# differ by 1e-8 when they are summed one by one: so masses are scaled to this total.
 _MASS = 100.0
-# Its artificial arcs cost the potentials that many digits.
+# Its artificial arcs are expensive, which leaves the potentials correct to this only,
+# in units of the median cost.
 _FLOW_TOL = 1e-8
-_ARCS_PER_POINT = 3.0
-_NOTHING = 1e-14  # mass that rounding may strand
-_TIGHT = 1e-9  # reduced cost of the arcs of an optimal plan
-# First temperatures by which potentials may leave the entropic ones. With a fourth of
-# that, problems in the plane were up to four times slower.
+_ARCS_PER_POINT = 3.0  # in the first set of arcs
+_NOTHING = 1e-14  # mass that may be stranded by rounding
+_TIGHT = 1e-9  # an arc with a smaller reduced cost can belong to an optimal plan
+# Potentials may at first differ from the entropic ones by so many temperatures. With a
+# fourth of that, problems with two features were up to four times slower.
 _BOX = 20.0
-_GROWTH = 16.0
-_MAX_ROUNDS = 30
-SCANNED_ARCS = 60  # a row, at most, that join in one pass
+_GROWTH = 16.0  # factor by which the box grows where it cuts off the optimum
+_MAX_ROUNDS = 30  # of the network simplex at the start
+SCANNED_ARCS = 60  # arcs a row, at most, that one pass over the costs adds
 
 
 class Box(NamedTuple):

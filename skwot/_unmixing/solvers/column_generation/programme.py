@@ -26,9 +26,10 @@ _OPTIONS: dict[str, bool | int | float | str] = {
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
 }
-# HiGHS' tolerances are absolute. With costs in hundredths of the loss and masses in
-# units of a mean atom's they leave relative gaps of 1e-15.
-_COST_PER_LOSS, _LEAST_LOSS = 100.0, 1e-4
+# HiGHS' tolerances are absolute. With costs in hundredths of the loss, and masses in
+# units of the mean mass of an atom, they leave relative gaps of 1e-15.
+_COST_PER_LOSS = 100.0
+_LEAST_LOSS = 1e-4  # of the median cost; smaller losses count as this
 
 
 class Solution(NamedTuple):

@@ -21,20 +21,21 @@ from skwot._unmixing.solvers.column_generation.arcs import (
 )
 from skwot._unmixing.solvers.column_generation.pricing import scan_costs
 
-# Temperatures are in units of the median cost. Cooling by 3 instead of 2 was five times
-# slower at 5000 points.
+# The temperature falls from the first number, in units of the median cost, by the
+# second from level to level. Cooling by 3 instead of 2 was five times slower at 5000
+# points.
 _HOTTEST, _COOLING, _MAX_LEVELS = 0.1, 2.0, 12
-_COARSE_POINTS = 1000  # a side, between which the kernel is dense
-_MAX_SWEEPS = 100  # per level
-_SETTLED = 5e-3  # end of a level: mass that still moves
-# Share that each marginal may leave. Where a truncated kernel cannot carry all mass,
-# this bounds the drift of the potentials to seven temperatures.
+_COARSE_POINTS = 1000  # sources and target of so many points have a dense kernel
+_MAX_SWEEPS = 100  # of the iteration, per level
+_SETTLED = 5e-3  # a level ends when less mass than this still moves
+# Share of its mass that each atom may leave untransported. Where a truncated kernel
+# cannot carry all mass, this bounds the drift of the potentials to seven temperatures.
 _LEAK = 1e-3
-_TRUNCATION = 12.0  # temperatures beyond which an arc is not in a sparse kernel
-_NEAR = np.exp(-4.0)  # kernel entries of neighbours
-_NEIGHBOURS = 60  # per point, few enough for a sparse kernel
-_COLD = 1.5  # kernel entries per point at which the temperature is low enough
-_LEAST_LOG = -60.0  # of weights and kernel entries
+_TRUNCATION = 12.0  # a sparse kernel leaves out arcs with more temperatures than this
+_NEAR = np.exp(-4.0)  # the kernel entries of neighbours are larger
+_NEIGHBOURS = 60  # at most so many neighbours a point make a kernel sparse enough
+_COLD = 1.5  # with at most so many kernel entries a point, hardly any choice is left
+_LEAST_LOG = -60.0  # smaller logarithms of weights and kernel entries are raised to it
 
 
 class Entropic(NamedTuple):
