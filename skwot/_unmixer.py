@@ -63,21 +63,22 @@ class WassersteinUnmixer(
     loss : {"wasserstein", "sinkhorn"}, default="wasserstein"
         "wasserstein" is the exact cost of optimal transport. "sinkhorn" is the Sinkhorn
         divergence [5]_, which is smooth in the weights; its minimum is what is
-        certified then. It needs ``solver="pgd"``, no `outlier_cost` and a metric with a
-        positive definite kernel, such as the default.
+        certified then. It excludes ``solver="lp"`` and `outlier_cost`, and needs a
+        metric with a positive definite kernel, such as the default.
     metric : str or callable, default="euclidean"
         Ground cost between two rows. A name that
         :func:`scipy.spatial.distance.cdist` knows and that needs no further
         parameter ("euclidean" gives the Wasserstein distance of order 1,
         "sqeuclidean" the square of that of order 2), or a function of two vectors
         that returns a non-negative number.
-    solver : {"pgd", "lp"}, default="pgd"
-        "pgd" is projected gradient descent through torch autograd. Each step solves
-        one transport problem exactly, with a dense matrix of costs. "lp" solves the
-        joint linear programme in plan and weights to a relative gap of 1e-9 by column
-        generation with HiGHS [4]_, without such a matrix, in about the time of one
-        transport problem. On the line, where the cost is convex in the difference,
-        both solvers sort instead.
+    solver : {"auto", "lp", "pgd"}, default="auto"
+        "lp" solves the joint linear programme in plan and weights to a relative gap of
+        1e-9 with HiGHS [4]_, without a matrix of costs, in about the time of one
+        transport problem. "pgd" is projected gradient descent through torch autograd:
+        each step solves one transport problem exactly, with such a matrix. "auto" is
+        "lp" for the Wasserstein loss, and "pgd" for a smooth loss and where
+        `learning_rate` is a number. With a single feature, where the cost is convex in
+        the difference, every solver sorts instead.
     reg : "auto" or float, default="auto"
         Temperature of the Sinkhorn divergence, as a fraction of the mean ground cost.
         "auto" is 0.05. A number needs ``loss="sinkhorn"``.
@@ -253,7 +254,7 @@ class WassersteinUnmixer(
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "loss": [StrOptions({"wasserstein", "sinkhorn"})],
         "metric": [StrOptions(set(METRICS)), callable],
-        "solver": [StrOptions({"pgd", "lp"})],
+        "solver": [StrOptions({"auto", "lp", "pgd"})],
         "reg": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "learning_rate": [
             StrOptions({"auto"}),
@@ -281,7 +282,7 @@ class WassersteinUnmixer(
         *,
         loss: str = "wasserstein",
         metric: Metric = "euclidean",
-        solver: str = "pgd",
+        solver: str = "auto",
         reg: str | float = "auto",
         debias: bool = False,
         learning_rate: str | float = "auto",

@@ -58,9 +58,10 @@ _UNKNOWN = Facts()
 
 _BLOCK_ENTRIES = 200_000  # of a block of costs, which then fits the cache
 _BLOCK_ROWS = 64  # at least, since each block costs a pass over all columns
-# A matrix of up to so many entries is kept: 32 MB of them, or 400 MB where each entry
-# is a call of a Python function.
-_KEPT_ENTRIES, _KEPT_CALLS = 4_000_000, 50_000_000
+# A matrix of up to so many entries is kept: 32 MB of them, or 400 MB where an entry is
+# expensive, because it is a call of a Python function or there are many features.
+_KEPT_ENTRIES, _KEPT_EXPENSIVE = 4_000_000, 50_000_000
+_MANY_FEATURES = 200
 _SAMPLED_ROWS = 64  # rows of the costs from which their unit is estimated
 _PAIRS_AT_ONCE = 16
 
@@ -90,6 +91,10 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
     ValueError
         If a cost is negative, infinite or not a number.
     """
+    if callable(metric):
+        # SciPy treats a function by its name, if that is one of its own metrics'.
+        function = metric
+        metric = lambda u, v: function(u, v)  # noqa: E731
     # An overflow shows as an infinite cost, which is reported below.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         cost = np.asarray(cdist(points, others, cast(Any, metric)), dtype=np.float64)
@@ -105,7 +110,8 @@ class BlockCost:
     """The ground cost between two sets of points, in units of its median.
 
     The unit is the median and not the mean, because a single far outlier can multiply
-    the mean, and the simplex methods have absolute tolerances.
+    the mean, and the simplex methods have absolute tolerances. It is the outlier cost
+    if that is less.
 
     Parameters
     ----------
@@ -138,7 +144,8 @@ class BlockCost:
         self.shape = len(points) + (outlier_cost is not None), len(others)
         self._matrix: Array | None = None
         self.unit = 1.0
-        kept = _KEPT_CALLS if callable(metric) else _KEPT_ENTRIES
+        expensive = callable(metric) or points.shape[1] >= _MANY_FEATURES
+        kept = _KEPT_EXPENSIVE if expensive else _KEPT_ENTRIES
         if len(points) * len(others) <= kept:
             self._matrix = self.block(slice(None), slice(None))
         self.unit = self._typical() if unit is None else unit
@@ -146,9 +153,15 @@ class BlockCost:
             self._matrix /= self.unit
 
     def _typical(self) -> float:
+        sample = self.sample()
+        typical = float(np.median(sample)) or float(sample.mean()) or 1.0
+        # What costs more than being an outlier is not paid.
+        return min(typical, self._outlier_cost or np.inf)
+
+    def sample(self) -> Array:
+        """Return the rows of a few points, which are not the outliers'."""
         rows = np.linspace(0, len(self._points) - 1, _SAMPLED_ROWS).astype(np.intp)
-        sample = self.block(np.unique(rows), slice(None))
-        return float(np.median(sample)) or float(sample.mean()) or 1.0
+        return self.block(np.unique(rows), slice(None))
 
     def whole(self) -> Array:
         """Return the matrix of all costs, which is not to be changed."""

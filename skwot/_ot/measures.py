@@ -56,6 +56,8 @@ def canonical_measure(points: Array, masses: Array | None = None) -> Measure:
     Measure
     """
     masses = np.ones(len(points)) if masses is None else masses
+    # A power of two, which rounds nothing, keeps their sum from overflowing.
+    masses = np.ldexp(masses, -np.frexp(masses.max())[1])
     kept = masses > 0
     # Adding zero turns -0.0 into 0.0, which sorts and compares as one point.
     points, masses = points[kept] + 0.0, masses[kept]

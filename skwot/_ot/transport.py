@@ -72,7 +72,7 @@ def solve_transport(
     Raises
     ------
     RuntimeError
-        If the network simplex does not report an optimal plan.
+        If the network simplex does not report an optimal plan, without a start either.
     """
     rows, columns = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
     every = len(rows) == len(a) and len(columns) == len(b)
@@ -91,7 +91,13 @@ def solve_transport(
         potentials_init=initial,
     )
     if log["result_code"] != OPTIMAL:
-        raise RuntimeError(f"The network simplex failed: {log['warning']}")
+        if start is not None:
+            return solve_transport(a, b, cost)
+        raise RuntimeError(
+            f"POT's network simplex ended with status {log['result_code']} on a "
+            f"problem of {len(rows)} x {len(columns)} atoms: this is an error in skwot "
+            "or in POT. Please report it with the data."
+        )
     flow, value = _repair_plan(flow, a[rows], b[columns], active)
     if every:
         return Transport(value, flow, c_transform(cost, log["v"]), log["v"])

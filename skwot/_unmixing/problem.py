@@ -28,6 +28,8 @@ from skwot._typing import Array, Index
 
 # Values of an exact loss cannot be told apart below this fraction of the mean cost.
 ROUNDING = 1e-12
+NOTHING = 1e-12  # a smaller weight is rounding
+_LOST_DIGITS = 1e-13  # of the size of potentials, in a sum of them
 
 
 class Marginals(NamedTuple):
@@ -294,6 +296,10 @@ class _Loss(torch.autograd.Function):
         return grads[0] * alpha, None, None
 
 
+class SolverFailed(Exception):
+    """A library's solver ended without an optimum; the message has its status."""
+
+
 class StoppingRule(NamedTuple):
     """When a solver stops, and what counts as converged.
 
@@ -315,6 +321,45 @@ class StoppingRule(NamedTuple):
 def is_closed(gap: float, value: float, tol: float, rounding: float) -> bool:
     """Whether a gap is within a fraction of the value, or within rounding."""
     return gap <= max(tol * value, rounding)
+
+
+def checked_bound(
+    bound: float, value: float, potentials: Array, rounding: float
+) -> float:
+    """Cut off by how much rounding puts a lower bound above the value.
+
+    Parameters
+    ----------
+    bound, value : float
+    potentials : ndarray
+        Their size limits the digits of the bound.
+    rounding : float
+        Values that differ by less cannot be told apart.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    RuntimeError
+        If the bound is above the value by more than rounding, so that one of the two
+        is wrong.
+    """
+    digits = _LOST_DIGITS * abs(potentials).max(initial=0.0)
+    if bound > value + max(1e-9 * value, 10 * rounding, digits):
+        raise RuntimeError(
+            f"A lower bound of {bound:.17g} contradicts a value of {value:.17g} of the "
+            "loss: this is an error in skwot or in a library that it uses. Please "
+            "report it with the data."
+        )
+    return min(bound, value)
+
+
+def snapped(weights: Array) -> Array:
+    """Make weights zero that differ from it by rounding, and normalise."""
+    weights = np.where(weights > NOTHING, weights, 0.0)
+    return weights / weights.sum()
 
 
 class Unmixing(NamedTuple):

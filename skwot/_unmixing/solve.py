@@ -11,12 +11,19 @@ from skwot._ot.measures import Measure, stack_measures
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss, sorts
-from skwot._unmixing.problem import Objective, Problem, StoppingRule, Unmixing
+from skwot._unmixing.problem import (
+    Objective,
+    Problem,
+    SolverFailed,
+    StoppingRule,
+    Unmixing,
+)
 from skwot._unmixing.solvers.bundle import solve_bundle
 from skwot._unmixing.solvers.column_generation import generate_columns
 from skwot._unmixing.solvers.gradient import solve_gradient
+from skwot._unmixing.solvers.saturated import cheap_pairs, solve_saturated
 
-EXACT = 1e-9  # relative gap at which solver="lp" ends, whatever `tol` is
+EXACT = 1e-9  # relative gap at which the exact solver ends, whatever `tol` is
 _REG = 0.05  # what reg="auto" stands for
 
 
@@ -26,7 +33,7 @@ class Settings(NamedTuple):
     Attributes
     ----------
     loss : {"wasserstein", "sinkhorn"}
-    solver : {"pgd", "lp"}
+    solver : {"auto", "pgd", "lp"}
     learning_rate : "auto" or float
     max_iter : int
     tol : float
@@ -50,8 +57,14 @@ class Settings(NamedTuple):
     @property
     def rule(self) -> StoppingRule:
         """When the solver stops."""
-        aim = min(self.tol, EXACT) if self.solver == "lp" else self.tol
+        aim = min(self.tol, EXACT) if self.is_exact else self.tol
         return StoppingRule(self.max_iter, self.tol, aim)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the joint programme is solved, to a gap of its own."""
+        automatic = not self.is_entropic and self.learning_rate == "auto"
+        return self.solver == "lp" or (self.solver == "auto" and automatic)
 
     @property
     def fraction(self) -> float:
@@ -73,20 +86,20 @@ class Settings(NamedTuple):
 
 
 class _Requirement(NamedTuple):
-    """A parameter asks for something, unless it is neutral, of one other parameter."""
+    """A parameter needs one of these values of another, unless it is neutral."""
 
     parameter: str
-    neutral: Any
+    neutral: tuple[Any, ...]
     other: str
     allowed: tuple[str, ...]
 
 
 _REQUIREMENTS = (
-    _Requirement("solver", "pgd", "loss", ("wasserstein",)),
-    _Requirement("learning_rate", "auto", "solver", ("pgd",)),
-    _Requirement("reg", "auto", "loss", ("sinkhorn",)),
-    _Requirement("device", None, "loss", ("sinkhorn",)),
-    _Requirement("outlier_cost", None, "loss", ("wasserstein",)),
+    _Requirement("solver", ("auto", "pgd"), "loss", ("wasserstein",)),
+    _Requirement("learning_rate", ("auto",), "solver", ("auto", "pgd")),
+    _Requirement("reg", ("auto",), "loss", ("sinkhorn",)),
+    _Requirement("device", (None,), "loss", ("sinkhorn",)),
+    _Requirement("outlier_cost", (None,), "loss", ("wasserstein",)),
 )
 
 
@@ -104,7 +117,7 @@ def check_combination(parameters: dict[str, Any]) -> None:
     """
     for parameter, neutral, other, allowed in _REQUIREMENTS:
         value, got = parameters[parameter], parameters[other]
-        if value != neutral and got not in allowed:
+        if value not in neutral and got not in allowed:
             expected = " or ".join(f"{other}={name!r}" for name in allowed)
             raise ValueError(
                 f"{parameter}={value!r} needs {expected}; got {other}={got!r}."
@@ -135,8 +148,8 @@ def make_objective(problem: Problem, settings: Settings) -> Objective:
 def solve(problem: Problem, settings: Settings) -> Unmixing:
     """Find the weights, with their certificate.
 
-    With a single feature "lp" descends, too, but to its own gap: planes are cheap
-    there.
+    With a single feature the exact solver descends, too, but to its own gap: planes are
+    cheap there. So it does where a library's solver fails.
 
     Parameters
     ----------
@@ -147,14 +160,28 @@ def solve(problem: Problem, settings: Settings) -> Unmixing:
     -------
     Unmixing
     """
-    if settings.solver == "lp" and not sorts(problem):
-        return generate_columns(problem, settings.rule)
+    if settings.is_exact and not sorts(problem):
+        try:
+            return _solve_exactly(problem, settings.rule)
+        except SolverFailed:
+            pass
     objective = make_objective(problem, settings)
     if settings.learning_rate == "auto":
         found = solve_bundle(objective, settings.rule)
     else:
         found = solve_gradient(objective, settings.rule, float(settings.learning_rate))
     return objective.complete(found)
+
+
+def _solve_exactly(problem: Problem, rule: StoppingRule) -> Unmixing:
+    """Solve the joint programme in the form that suits the costs."""
+    cost = problem.costs()
+    cheap = cheap_pairs(cost)
+    if cheap is not None:
+        found = solve_saturated(problem, cost, cheap, rule)
+        if found.converged:
+            return found
+    return generate_columns(problem, rule, cost)
 
 
 def loss_between(

@@ -23,8 +23,10 @@ def test_outliers_are_a_last_source_of_one_atom():
     assert_array_equal(surcharges, np.zeros(4))
     costs = problem.costs()
     assert_allclose(costs.unit * costs.whole()[-1], 2.0)
-    # A constant row is no reason for another unit.
-    assert costs.unit == plain.costs().unit
+    # No more than the outlier cost is ever paid.
+    assert costs.unit == 2.0
+    far = overlapping_sources(0, n_sources=3).problem(outlier_cost=1e9)
+    assert far.costs().unit == plain.costs().unit
 
 
 def test_a_new_target_keeps_everything_else():

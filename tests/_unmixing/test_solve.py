@@ -21,7 +21,7 @@ from tests.generators.measures import gaussians, measure, overlapping_sources, s
 
 NEUTRAL = {
     "loss": "wasserstein",
-    "solver": "pgd",
+    "solver": "auto",
     "learning_rate": "auto",
     "reg": "auto",
     "device": None,
@@ -82,7 +82,10 @@ def test_the_loss_between_two_measures(metric):
 
 CONTRADICTIONS = [
     ({"loss": "sinkhorn", "solver": "lp"}, "solver='lp' needs loss='wasserstein'"),
-    ({"solver": "lp", "learning_rate": 1.0}, "learning_rate=1.0 needs solver='pgd'"),
+    (
+        {"solver": "lp", "learning_rate": 1.0},
+        "rate=1.0 needs solver='auto' or solver='pgd'",
+    ),
     ({"reg": 0.1}, "reg=0.1 needs loss='sinkhorn'; got loss='wasserstein'"),
     ({"device": "cpu"}, "device='cpu' needs loss='sinkhorn'"),
     ({"loss": "sinkhorn", "outlier_cost": 2.0}, "outlier_cost=2.0 needs loss='wass"),
@@ -98,7 +101,7 @@ def test_contradictions_name_both_parameters(changed, message):
 def test_every_other_combination_is_allowed():
     values = {
         "loss": ["wasserstein", "sinkhorn"],
-        "solver": ["pgd", "lp"],
+        "solver": ["auto", "pgd", "lp"],
         "learning_rate": ["auto", 1.0],
         "reg": ["auto", 0.1],
         "device": [None, "cpu"],
@@ -118,4 +121,4 @@ def test_every_other_combination_is_allowed():
         if not contradicts:
             check_combination(parameters)
             allowed += 1
-    assert allowed == 3 * 2 + 2 * 2 * 2
+    assert allowed == 5 * 2 + 2 * 2 * 2 * 2

@@ -11,7 +11,9 @@ from skwot._unmixing.problem import (
     Evaluation,
     Objective,
     Unmixing,
+    checked_bound,
     is_closed,
+    snapped,
 )
 
 
@@ -27,12 +29,13 @@ class CuttingPlanes:
         self._objective = objective
         self._evaluations: list[Evaluation] = []
         self._planes = list(objective.free_planes())
-        self._multipliers = np.array([1.0])
-        self.lower_bound = -np.inf
+        bounds = [plane.offset + plane.slope.min() for plane in self._planes]
+        self._multipliers = np.eye(len(bounds))[int(np.argmax(bounds))]
+        self.lower_bound = float(max(bounds))
 
     def evaluate(self, weights: Array) -> Evaluation:
         """Evaluate the objective, and add its value and plane."""
-        evaluation = self._objective(weights)
+        evaluation = self._objective(snapped(weights))
         self._evaluations.append(evaluation)
         self._planes.append(evaluation.plane)
         return evaluation
@@ -103,9 +106,10 @@ class CuttingPlanes:
         )
         combined = self._objective.marginals.bound(alpha, beta)
         best = self.best
-        # In exact arithmetic the combined potentials can only raise the bound,
-        # and no bound exceeds the value.
-        self.lower_bound = min(max(combined, self.lower_bound), best.value)
+        # In exact arithmetic the combined potentials can only raise the bound.
+        self.lower_bound = checked_bound(
+            max(combined, self.lower_bound), best.value, alpha, self._objective.rounding
+        )
         curve = np.array([evaluation.value for evaluation in self._evaluations])
         return Unmixing(
             best.weights,

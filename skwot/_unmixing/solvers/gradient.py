@@ -6,6 +6,8 @@ from ot.utils import proj_simplex
 from skwot._unmixing.problem import Objective, StoppingRule, Unmixing
 from skwot._unmixing.solvers.cutting_planes import CuttingPlanes
 
+_LONGEST = 1e6  # step that is made; the simplex has a diameter of less than two
+
 
 def solve_gradient(
     objective: Objective, rule: StoppingRule, learning_rate: float
@@ -33,7 +35,11 @@ def solve_gradient(
     weights = np.full(n_weights, 1 / n_weights)
     for _ in range(max(1, rule.max_iter - 1)):
         evaluation = planes.evaluate(weights)
-        step = learning_rate * objective.unit * evaluation.plane.slope
+        slope = evaluation.plane.slope
+        # On the simplex a constant in the slope changes nothing.
+        step = learning_rate * objective.unit * (slope - slope.mean())
+        # A longer step ends in the same corner, and loses the digits of the weights.
+        step /= max(1.0, abs(step).max() / _LONGEST)
         weights = proj_simplex(weights - step)
     minimiser = planes.raise_lower_bound()
     if rule.max_iter > 1 and minimiser is not None:

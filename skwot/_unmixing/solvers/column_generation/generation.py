@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from skwot._ot.ground_costs import BlockCost
 from skwot._unmixing.problem import (
     ROUNDING,
     Problem,
     StoppingRule,
     Unmixing,
+    checked_bound,
     is_closed,
 )
 from skwot._unmixing.solvers.column_generation.arcs import (
@@ -30,7 +32,9 @@ _STRANDED = 1e-13  # mass that rounding may leave on the ground node
 _UNUSED = 1e-6  # a smaller weight is only due to the entropy of the start
 
 
-def generate_columns(problem: Problem, rule: StoppingRule) -> Unmixing:
+def generate_columns(
+    problem: Problem, rule: StoppingRule, cost: BlockCost | None = None
+) -> Unmixing:
     """Minimise the exact transport cost by the joint linear programme.
 
     Parameters
@@ -38,13 +42,20 @@ def generate_columns(problem: Problem, rule: StoppingRule) -> Unmixing:
     problem : Problem
     rule : StoppingRule
         Its `max_iter` is the largest number of programmes, each over more arcs.
+    cost : BlockCost, default=None
+        Of the problem, if it is known.
 
     Returns
     -------
     Unmixing
         With the values of the programmes as its curve.
+
+    Raises
+    ------
+    SolverFailed
+        If a library's solver reports no optimum.
     """
-    cost = problem.costs()
+    cost = problem.costs() if cost is None else cost
     search = _Search(BlockProblem(cost, problem.marginals.in_unit(cost.unit)))
     search.run(rule)
     return search.conclude(rule.tol).in_units(cost.unit)
@@ -82,7 +93,7 @@ class _Search:
             if len(new.cost):
                 _, _, alpha, beta, _ = self._solution
                 self._programme.add(new.select(tightest(new, alpha, beta)))
-            elif self._solution.stranded > _STRANDED:
+            elif not self._is_whole:
                 self._box = self._box.grown()
                 self._programme.set_box(self._box)
             else:
@@ -95,8 +106,14 @@ class _Search:
     def _price(self) -> Arcs:
         """Raise the lower bound by a pass over all costs; return the violated arcs."""
         _, _, alpha, beta, _ = self._solution
+        # A large constant in both would cost the bound its digits.
+        shift = beta.max()
         found = scan_costs(
-            self._problem.cost, beta, -DUAL_TOL, per_row=SCANNED_ARCS, alpha=alpha
+            self._problem.cost,
+            beta - shift,
+            -DUAL_TOL,
+            per_row=SCANNED_ARCS,
+            alpha=alpha + shift,
         )
         bound = self._problem.marginals.bound(found.alpha, found.beta)
         if bound > self._bound:
@@ -106,8 +123,13 @@ class _Search:
         return new
 
     def _certified(self, tol: float) -> bool:
-        whole = self._solution.stranded <= _STRANDED
-        return whole and self._is_closed(self._solution.value, tol)
+        return self._is_whole and self._is_closed(self._solution.value, tol)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether all mass goes over arcs."""
+        wide = self._box.is_wide(self._programme.arcs)
+        return wide or self._solution.stranded <= _STRANDED
 
     def _is_closed(self, value: float, tol: float) -> bool:
         rounding = ROUNDING * self._best.mean
@@ -119,10 +141,11 @@ class _Search:
         value = plan_cost(
             self._problem, weights, self._programme.arcs, self._box, alpha, beta
         )
+        rounding = ROUNDING * self._best.mean
         return Unmixing(
             weights,
             value,
-            min(self._bound, value),
+            checked_bound(self._bound, value, self._best.alpha, rounding),
             self._best.alpha,
             self._best.beta,
             np.array([*self._curve[:-1], value]),

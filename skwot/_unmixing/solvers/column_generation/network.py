@@ -5,12 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from skwot._compat import emd_c_sparse
+from skwot._ot.ground_costs import BlockCost
 from skwot._ot.transport import MAX_PIVOTS, OPTIMAL
 from skwot._typing import Array, Index, Mask
+from skwot._unmixing.problem import SolverFailed
 from skwot._unmixing.solvers.column_generation.arcs import (
     Arcs,
     BlockProblem,
     join_arcs,
+    least_arcs,
     reduced_costs,
     tightest,
     violated,
@@ -31,6 +34,7 @@ _TIGHT = 1e-9  # an arc with a smaller reduced cost can belong to an optimal pla
 # fourth of that, problems with two features were up to four times slower.
 _BOX = 20.0
 _GROWTH = 16.0  # factor by which the box grows where it cuts off the optimum
+_WIDE = 4.0  # a box of so many times the largest cost cuts off nothing
 _MAX_ROUNDS = 30  # of the network simplex at the start
 SCANNED_ARCS = 60  # arcs a row, at most, that one pass over the costs adds
 
@@ -60,6 +64,11 @@ class Box(NamedTuple):
     def grown(self) -> "Box":
         """Widen the box."""
         return self._replace(width=_GROWTH * self.width)
+
+    def is_wide(self, arcs: Arcs) -> bool:
+        """Whether mass on the ground node's arcs is rounding, as no arc costs more."""
+        largest = max(abs(self.centre).max(), arcs.cost.max())
+        return self.width > _WIDE * largest
 
 
 class Flow(NamedTuple):
@@ -111,7 +120,7 @@ def network_simplex(
 
     Raises
     ------
-    RuntimeError
+    SolverFailed
         If the network simplex does not report an optimal flow.
     """
     n, m = len(a), len(b)
@@ -128,7 +137,7 @@ def network_simplex(
         np.append(beta, 0.0),
     )
     if status != OPTIMAL:
-        raise RuntimeError(f"The network simplex failed with status {status}.")
+        raise SolverFailed(f"POT's network simplex ended with status {status}.")
     i, j = i.astype(np.intp), j.astype(np.intp)
     return Flow(i, j, mass / _MASS, alpha[:n] + beta[m], beta[:m] + alpha[n])
 
@@ -165,7 +174,7 @@ def starting_flow(
         new = np.flatnonzero(violated(pool, alpha, beta, _FLOW_TOL) & ~active)
         if len(new):
             active[new] = tightest(pool.select(new), alpha, beta)
-        elif flow.stranded > _NOTHING:
+        elif flow.stranded > _NOTHING and not box.is_wide(pool):
             extra = _priced(problem, alpha, beta)
             pool = join_arcs([pool, extra])
             active = np.append(active, np.ones(len(extra.cost), bool))
@@ -177,11 +186,8 @@ def starting_flow(
 
 def _first_arcs(pool: Arcs, alpha: Array, beta: Array) -> Mask:
     """Mask of the arcs of least reduced cost, and each row's and column's least."""
-    reduced = reduced_costs(pool, alpha, beta)
     n_arcs = int(_ARCS_PER_POINT * (len(alpha) + len(beta)))
-    rank = min(len(reduced) - 1, n_arcs)
-    few = reduced <= np.partition(reduced, rank)[rank]
-    return few | tightest(pool, alpha, beta)
+    return least_arcs(pool, alpha, beta, n_arcs) | tightest(pool, alpha, beta)
 
 
 def _priced(problem: BlockProblem, alpha: Array, beta: Array) -> Arcs:
@@ -211,8 +217,7 @@ def plan_cost(
     """Cost of a plan with exact marginals at given weights, and their surcharges.
 
     The plan runs over the arcs that are tight at the potentials, or over all
-    if these do not suffice. Mass that still is stranded is coupled in the order of
-    the atoms.
+    if these do not suffice.
 
     Parameters
     ----------
@@ -232,12 +237,17 @@ def plan_cost(
     if flow.stranded > _NOTHING:
         expensive = box.cost + 2 * arcs.cost.max()
         flow = network_simplex(a, b, arcs, expensive, alpha, beta)
+    charged = float(problem.marginals.surcharges @ weights)
+    return flow_cost(problem.cost, flow) + charged
+
+
+def flow_cost(cost: BlockCost, flow: Flow) -> float:
+    """Cost of a flow, in which stranded mass is coupled in the order of the atoms."""
     real = flow.is_real
     i, j, mass = flow.source[real], flow.target[real], flow.mass[real]
     rows, columns, rest = _couple_stranded(flow)
     ends = np.append(i, rows), np.append(j, columns)
-    moved = np.append(mass, rest) @ problem.cost.pairs(*ends)
-    return float(moved + problem.marginals.surcharges @ weights)
+    return float(np.append(mass, rest) @ cost.pairs(*ends))
 
 
 def _couple_stranded(flow: Flow) -> tuple[Index, Index, Array]:

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from skwot._compat import QuietHighs
 from skwot._typing import Array, Index, Mask
+from skwot._unmixing.problem import NOTHING, SolverFailed, snapped
 from skwot._unmixing.solvers.column_generation.arcs import (
     Arcs,
     BlockProblem,
@@ -23,6 +24,8 @@ _OPTIONS: dict[str, bool | int | float | str] = {
     "presolve": "off",  # it would discard the starting basis
     "solver": "simplex",
     "simplex_strategy": _PRIMAL_SIMPLEX,
+    # Scaled, one programme in five with ties ended with the status "Unknown".
+    "simplex_scale_strategy": 0,
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
 }
@@ -156,27 +159,35 @@ class JointProgramme:
         columns = np.arange(2 * len(self._start), self._n_fixed, dtype=np.int32)
         self._solver.changeColsCost(len(columns), columns, box.cost * self._price)
 
+    def _is_solved(self) -> bool:
+        self._solver.run()
+        return self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+
     def solve(self) -> Solution:
         """Optimise over the present arcs.
 
         Raises
         ------
-        RuntimeError
-            If HiGHS has no solution to give.
+        SolverFailed
+            If HiGHS does not report an optimum, from scratch either.
         """
-        self._solver.run()
+        if not self._is_solved():
+            # The basis before may be singular to working precision.
+            self._solver.clearSolver()
+            if not self._is_solved():
+                status = self._solver.getModelStatus()
+                name = self._solver.modelStatusToString(status)
+                raise SolverFailed(f"HiGHS ended with status {name!r}.")
         found, n_sources = self._solver.getSolution(), len(self._start)
-        if not (found.value_valid and found.dual_valid):
-            status = self._solver.modelStatusToString(self._solver.getModelStatus())
-            raise RuntimeError(f"HiGHS failed with status {status!r}.")
         x, n = np.array(found.col_value), self._problem.cost.shape[0]
         dual = np.array(found.row_dual) / self._price
-        moves = x[:n_sources] - x[n_sources : 2 * n_sources]
-        weights = np.maximum(self._start + moves, 0.0)
+        moved = self._start + x[:n_sources] - x[n_sources : 2 * n_sources]
+        # A tight box may leave all mass stranded.
+        weights = snapped(moved if moved.max() > NOTHING else self._start)
         stranded = x[2 * n_sources : self._n_fixed].sum() / self._scale
         value = self._solver.getInfo().objective_function_value
         return Solution(
-            weights / weights.sum(),
+            weights,
             value / (self._price * self._scale) + self._constant,
             dual[:n],
             dual[n:],
