@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -21,27 +21,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
+from skwot._gmm.arrays import Array, Indices
 from skwot._gmm.couplings import (
     interpolate_mixtures,
     transport_barycentric,
     transport_random,
 )
-from skwot._gmm.covariance_types import COVARIANCE_TYPES, compact
-from skwot._gmm.flow import Flow, flow_mixture
-from skwot._gmm.given_mixtures import (
-    INIT_NAMES,
-    build_gaussian_mixture,
-    estimate_mixture,
-    expand_full,
-    read_mixture,
-    seed_mixture,
-    simplify,
-)
+from skwot._gmm.covariance_types import COVARIANCE_TYPES, expand_full
+from skwot._gmm.density import build_gaussian_mixture
+from skwot._gmm.estimation import estimate_mixture
+from skwot._gmm.flow import flow_mixture
+from skwot._gmm.given_mixtures import read_mixture
 from skwot._gmm.mixtures import Mixture
-from skwot._gmm.seeding import select_components
+from skwot._gmm.path import Flow
+from skwot._gmm.seeding import INIT_NAMES, seed_mixtures
+from skwot._gmm.settings import Settings
 from skwot._warnings import warn_user
-
-Array = NDArray[np.float64]
 
 
 class GMMFlowFitter(
@@ -314,28 +309,27 @@ class GMMFlowFitter(
         points: Array = validate_data(
             self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
         )
-        device = check_device(self.device)
+        settings = self._settings()
         random_state = check_random_state(self.random_state)
         target = self._make_target(points, random_state)
-        kind = self.covariance_type
         flows = Parallel(n_jobs=self.n_jobs)(
-            delayed(flow_mixture)(
-                *simplify(initial, target, kind),
-                covariance_type=kind,
-                solver=self.solver,
-                learning_rate=None
-                if self.learning_rate == "auto"
-                else self.learning_rate,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                reg_covar=self.reg_covar,
-                fixed_weights=self.fixed_weights,
-                device=device,
-            )
+            delayed(flow_mixture)(initial, target, settings)
             for initial in self._make_initials(points, target, random_state)
         )
         self._store(min(flows, key=lambda flow: flow.losses.min()), target)
         return self
+
+    def _settings(self) -> Settings:
+        return Settings(
+            covariance_type=self.covariance_type,
+            solver=self.solver,
+            learning_rate=self.learning_rate,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            reg_covar=self.reg_covar,
+            fixed_weights=self.fixed_weights,
+            device=check_device(self.device),
+        )
 
     def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
         n_components, kind = self.n_target_components, self.covariance_type
@@ -356,17 +350,12 @@ class GMMFlowFitter(
             raise ValueError(
                 f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}."
             )
-        if self.init == "k-means++" and size < len(target.weights):
-            return select_components(target, size, self.n_init, random_state)
-        return [
-            seed_mixture(X, size, self.init, random_state) for _ in range(self.n_init)
-        ]
+        return seed_mixtures(X, target, size, self.init, self.n_init, random_state)
 
     def _store(self, flow: Flow, target: Mixture) -> None:
         best, kind = flow.best, self.covariance_type
-        self.weights_path_, self.means_path_ = flow.weights, flow.means
-        self.covariances_path_ = np.stack([compact(x, kind) for x in flow.covariances])
-        path = self.weights_path_, self.means_path_, self.covariances_path_
+        path = flow.weights, flow.means, flow.covariances
+        self.weights_path_, self.means_path_, self.covariances_path_ = path
         fitted = Mixture(*(x[best].copy() for x in path))
         density = build_gaussian_mixture(fitted, None, kind)
         self.weights_, self.means_, self.covariances_ = fitted
@@ -427,7 +416,7 @@ class GMMFlowFitter(
         """
         return self._evaluate_density("predict_proba", X)
 
-    def predict(self, X: ArrayLike) -> NDArray[np.intp]:
+    def predict(self, X: ArrayLike) -> Indices:
         """Most probable component of each sample.
 
         Parameters
@@ -504,7 +493,7 @@ class GMMFlowFitter(
         """
         return float(self._evaluate_density("bic", X))
 
-    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
+    def sample(self, n_samples: int = 1) -> tuple[Array, Indices]:
         """Draw samples from the fitted mixture.
 
         Parameters

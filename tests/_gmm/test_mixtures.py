@@ -4,12 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from skwot._gmm.mixtures import (
-    Mixture,
-    precision_factors,
-    prepare_target,
-    summarise_clusters,
-)
+from skwot._gmm.density import precision_factors
+from skwot._gmm.estimation import summarise_clusters
+from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import differentiate_mw2, mw2, solve_mw2
 from skwot._gmm.pair_costs import pair_costs
 from tests.generators.gaussians import (
