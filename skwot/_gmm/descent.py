@@ -27,8 +27,10 @@ from skwot._ot.transport import Transport
 # A step is accepted if the loss falls by at least this part of what its slope promises
 # (Armijo's condition).
 _ARMIJO = 1e-4
-# Lengths of steps relative to the full one, at which the search gives up.
+# Length of a step, relative to the full one, below which the search gives up.
 _MIN_LENGTH = 2.0**-30
+# Changes of the loss below this part of it are rounding.
+_LOSS_ROUNDING = float(np.finfo(np.float64).eps)
 # A straight step is halved if it leaves less than this part of the smallest eigenvalue.
 _RETAINED = 0.1
 # Losses below this part of the mean trace of the target's covariances are zero: they
@@ -117,9 +119,13 @@ def _step_components(
         stepped = step(iterate.covariances, length * strain)
         covariances = raise_spectrum(stepped, floor)
         solved = solve_mw2(iterate.weights, means, covariances, costs)
-        if _has_fallen(iterate, means, covariances, solved.value):
+        promised = _promised_decrease(iterate, means, covariances)
+        decrease = iterate.loss - solved.value
+        if decrease > 0 and decrease >= _ARMIJO * promised:
             gradient = differentiate_mw2(solved, means, costs)
             return _Iterate(iterate.weights, means, covariances, solved, gradient)
+        if abs(promised) <= _LOSS_ROUNDING * iterate.loss:
+            break  # a shorter step promises even less than can be told from rounding
         length /= 2
     return iterate
 
@@ -193,12 +199,12 @@ def _step_geodesic(covariances: Any, strain: Any) -> Any:
 _COVARIANCE_STEPS = {"pgd": _step_straight, "bures": _step_geodesic}
 
 
-def _has_fallen(iterate: _Iterate, means: Any, covariances: Any, loss: float) -> bool:
-    """Say whether the loss fell in proportion to its slope (Armijo's condition)."""
-    gradient, decrease = iterate.gradient, iterate.loss - loss
+def _promised_decrease(iterate: _Iterate, means: Any, covariances: Any) -> float:
+    """Decrease of the loss on the way to a mixture, by the slope where it starts."""
+    gradient = iterate.gradient
     slope = (gradient.means * (means - iterate.means)).sum()
     slope = slope + (gradient.covariances * (covariances - iterate.covariances)).sum()
-    return decrease > 0 and decrease >= -_ARMIJO * float(slope)
+    return -float(slope)
 
 
 def _step_weights(iterate: _Iterate, costs: PairCosts, negligible: float) -> _Iterate:
