@@ -1,5 +1,6 @@
 """Gaussian mixtures that flow towards a target mixture."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -21,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
+from skwot._fitted import fresh_fit
 from skwot._gmm.arrays import Array, Indices
 from skwot._gmm.couplings import (
     interpolate_mixtures,
@@ -305,18 +307,22 @@ class GMMFlowFitter(
             estimate, if a given mixture is not one or does not match the data, or
             if PyTorch cannot use `device`.
         """
-        estimated = self.target is None or isinstance(self.init, str)
-        points: Array = validate_data(
-            self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
-        )
-        settings = self._settings()
-        random_state = check_random_state(self.random_state)
-        target = self._make_target(points, random_state)
-        flows = Parallel(n_jobs=self.n_jobs)(
-            delayed(flow_mixture)(initial, target, settings)
-            for initial in self._make_initials(points, target, random_state)
-        )
-        self._store(min(flows, key=lambda flow: flow.losses.min()), target)
+        with fresh_fit(self) as last_fit:
+            estimated = self.target is None or isinstance(self.init, str)
+            points: Array = validate_data(
+                self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
+            )
+            settings = self._settings()
+            random_state = check_random_state(self.random_state)
+            target = self._make_target(points, random_state)
+            if self.warm_start and last_fit:
+                initials = [self._last_mixture(last_fit, points.shape[1])]
+            else:
+                initials = self._make_initials(points, target, random_state)
+            flows = Parallel(n_jobs=self.n_jobs)(
+                delayed(flow_mixture)(initial, target, settings) for initial in initials
+            )
+            self._store(min(flows, key=lambda flow: flow.losses.min()), target)
         return self
 
     def _settings(self) -> Settings:
@@ -338,12 +344,26 @@ class GMMFlowFitter(
         n_components = n_components or self.n_components
         return estimate_mixture(X, n_components, kind, self.reg_covar, random_state)
 
+    def _last_mixture(self, last_fit: Mapping[str, Any], n_features: int) -> Mixture:
+        weights, means = last_fit["weights_"], last_fit["means_"]
+        if len(weights) != self.n_components:
+            raise ValueError(
+                f"warm_start=True goes on from the {len(weights)} components of the "
+                f"last fit, got n_components={self.n_components}."
+            )
+        if means.shape[1] != n_features:
+            raise ValueError(
+                f"warm_start=True goes on from the {means.shape[1]} features of the "
+                f"last fit, got X with {n_features}."
+            )
+        # The type that the parameter had then, which may have changed since.
+        kind, covariances = self._covariance_type, last_fit["covariances_"]
+        return Mixture(weights, means, expand_full(covariances, kind, *means.shape))
+
     def _make_initials(
         self, X: Array, target: Mixture, random_state: np.random.RandomState
     ) -> list[Mixture]:
         size, kind = self.n_components, self.covariance_type
-        if self.warm_start and hasattr(self, "weights_"):
-            return [read_mixture(self, "warm_start", X.shape[1], size)]
         if not isinstance(self.init, str):
             return [read_mixture(self.init, "init", X.shape[1], size, kind)]
         if self.init not in INIT_NAMES:
@@ -355,19 +375,20 @@ class GMMFlowFitter(
     def _store(self, flow: Flow, target: Mixture) -> None:
         best, kind = flow.best, self.covariance_type
         path = flow.weights, flow.means, flow.covariances
-        self.weights_path_, self.means_path_, self.covariances_path_ = path
         fitted = Mixture(*(x[best].copy() for x in path))
         density = build_gaussian_mixture(fitted, None, kind)
+        self._covariance_type = kind
         self.weights_, self.means_, self.covariances_ = fitted
         self.precisions_ = density.precisions_
         self.precisions_cholesky_ = density.precisions_cholesky_
         self.target_weights_, self.target_means_, self.target_covariances_ = target
+        self.weights_path_, self.means_path_, self.covariances_path_ = path
         self.plan_, self.loss_curve_ = flow.plan, flow.losses
         self.loss_ = float(flow.losses[best])
         self.n_iter_ = len(flow.losses) - 1
         self.converged_ = flow.converged
         if not self.converged_:
-            last, before = flow.losses[-1], flow.losses[-2]
+            before, last = flow.losses[-2:]
             warn_user(
                 f"The flow did not converge in max_iter={self.max_iter} steps: the "
                 f"last one took the loss from {before:.6g} to {last:.6g}, a "
@@ -378,7 +399,7 @@ class GMMFlowFitter(
     def _density(self) -> GaussianMixture:
         check_is_fitted(self)
         fitted = Mixture(self.weights_, self.means_, self.covariances_)
-        return build_gaussian_mixture(fitted, self.random_state, self.covariance_type)
+        return build_gaussian_mixture(fitted, self.random_state, self._covariance_type)
 
     def _evaluate_density(self, method: str, X: ArrayLike) -> Any:
         density = self._density()
@@ -616,7 +637,7 @@ class GMMFlowFitter(
 
     def _ends(self) -> tuple[Mixture, Mixture]:
         weights, means = self.weights_path_[0], self.means_path_[0]
-        kind, covariances = self.covariance_type, self.covariances_path_[0]
+        kind, covariances = self._covariance_type, self.covariances_path_[0]
         full = expand_full(covariances, kind, *means.shape)
         target = self.target_weights_, self.target_means_, self.target_covariances_
         return Mixture(weights, means, full), Mixture(*target)

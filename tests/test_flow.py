@@ -267,6 +267,76 @@ def test_warm_start_goes_on(pair):
     assert flow.converged_
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_warm_start_goes_on_after_a_change_of_the_covariance_type(covariance_type):
+    # Three components of three features: diagonals and matrices have one shape.
+    rng = np.random.default_rng(3)
+    initial, target = random_mixture(rng, 3, 3), random_mixture(rng, 3, 3)
+    flow = GMMFlowFitter(3, init=initial, target=target, covariance_type="tied")
+    flow.fit(np.zeros((1, 3)))
+    tied = Mixture(flow.weights_, flow.means_, np.stack([flow.covariances_] * 3))
+    flow.set_params(covariance_type=covariance_type, warm_start=True)
+    flow.fit(np.zeros((1, 3)))
+    expected = clone(flow).set_params(init=tied).fit(np.zeros((1, 3)))
+    np.testing.assert_allclose(flow.loss_curve_, expected.loss_curve_, rtol=1e-12)
+
+
+def test_warm_start_needs_a_fit_of_the_same_size(flow, blobs):
+    flow.set_params(warm_start=True, target=None, n_target_components=1)
+    with pytest.raises(ValueError, match=r"warm_start=True .* 3 features .* X with 2"):
+        flow.fit(blobs[:, :2])
+    with pytest.raises(ValueError, match=r"warm_start=True .* 4 .* n_components=5"):
+        flow.set_params(n_components=5).fit(blobs)
+
+
+def test_a_refit_keeps_nothing_of_the_last_fit(pair, blobs):
+    frame = pd.DataFrame(blobs, columns=["a", "b", "c"])
+    refitted = GMMFlowFitter(4, init=pair[0], target=pair[1]).fit(frame)
+    options = {"init": "kmeans", "target": None, "n_components": 2}
+    refitted.set_params(**options, covariance_type="diag", random_state=0)
+    fresh = clone(refitted).fit(blobs[:, :2])
+    refitted.fit(blobs[:, :2])
+    assert vars(refitted).keys() == vars(fresh).keys()
+    for name, value in vars(fresh).items():
+        np.testing.assert_array_equal(getattr(refitted, name), value)
+
+
+POINT = ([1.0], [[0.0]], [[[0.0]]])
+
+
+@pytest.mark.parametrize(
+    ("options", "X"),
+    [
+        ({"init": "nowhere"}, np.ones((9, 2))),
+        ({"n_components": 7, "init": "kmeans"}, np.ones((3, 2))),
+        ({"reg_covar": 0.0, "n_components": 1, "init": POINT, "target": POINT}, [[1]]),
+        ({"target": ([1.0], [[0.0]], [[[-1.0]]])}, np.ones((9, 1))),
+        ({"device": "nowhere"}, np.ones((9, 3))),
+        ({}, np.full((9, 5), np.nan)),
+        ({"max_iter": 0}, np.ones((9, 3))),
+    ],
+)
+def test_a_refit_that_fails_leaves_every_attribute_as_it_was(flow, options, X):
+    flow.set_params(**options)
+    before = dict(vars(flow))
+    with pytest.raises(ValueError):  # noqa: PT011 - each has a message of its own
+        flow.fit(X)
+    assert vars(flow).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(flow).items())
+
+
+def test_an_interrupted_refit_leaves_every_attribute_as_it_was(flow, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skwot._flow.flow_mixture", interrupt)
+    before = dict(vars(flow))
+    with pytest.raises(KeyboardInterrupt):
+        flow.fit(np.zeros((1, 3)))
+    assert vars(flow).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(flow).items())
+
+
 def test_clone_keeps_given_mixtures_fitted(blobs):
     initial = GaussianMixture(3, random_state=0).fit(blobs)
     flow = clone(GMMFlowFitter(3, init=initial, random_state=0))
