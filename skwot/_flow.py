@@ -76,14 +76,16 @@ class GMMFlowFitter(
         :class:`~sklearn.mixture.GaussianMixture` is fitted to the data.
 
     n_target_components : int, default=None
-        Number of components of the target; None means `n_components` if the
-        target is estimated, and what it has if it is given.
+        Number of components of the target. None means `n_components` if the target is
+        estimated, and as many as it has if it is given; any other number is then an
+        error.
 
     init : {'k-means++', 'kmeans', 'random', 'random_from_data'}, mixture or tuple, \
             default='k-means++'
-        Where to start: one of the names of scikit-learn's ``init_params``, for
-        the mixture that one step of EM makes of that initialisation on the data,
-        or a mixture in one of the forms of `target`.
+        Where to start: a mixture in one of the forms of `target`, or one of the names
+        of scikit-learn's ``init_params``, for the mixture that one step of EM makes of
+        that initialisation on the data. Where the target has more components,
+        'k-means++' draws some of these instead, by their Bures-Wasserstein distances.
 
     fixed_weights : bool, default=False
         Whether the weights stay as they start.
@@ -108,8 +110,9 @@ class GMMFlowFitter(
         Maximum number of steps.
 
     tol : float, default=1e-6
-        Relative decrease of the loss in one step below which the flow has
-        converged.
+        Relative decrease of the loss in one step below which the flow has converged.
+        At a numeric `learning_rate`, which takes all steps, it only decides on
+        `converged_`.
 
     reg_covar : float, default=1e-6
         Smallest eigenvalue of a covariance, relative to the mean variance within
@@ -119,10 +122,12 @@ class GMMFlowFitter(
 
     n_init : int, default=1
         Number of flows from different initialisations, of which the one with the
-        lowest loss is kept. A given mixture starts a single one.
+        lowest loss is kept. From a mixture as `init` there is a single flow, so that
+        more is an error.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last call ended, instead of `init`.
+        Whether `fit` goes on from where the last call ended; `init` and `n_init` then
+        hold for the first call.
 
     n_jobs : int, default=None
         Number of flows that run at the same time; None means 1 unless in a
@@ -303,10 +308,14 @@ class GMMFlowFitter(
         Raises
         ------
         ValueError
-            If the data are not finite or have fewer rows than components to
-            estimate, if a given mixture is not one or does not match the data, or
-            if PyTorch cannot use `device`.
+            If the data are not finite or have fewer rows than components to estimate;
+            if a given mixture is none, or does not match the data; if parameters
+            contradict each other: `learning_rate` is a number with ``solver='bures'``,
+            `n_init` is above 1 with a mixture as `init`, or a given mixture has not
+            `n_components` or `n_target_components`; or if PyTorch cannot use `device`
+            in double precision. All attributes are then as they were before.
         """
+        self._refuse_contradictions()
         with fresh_fit(self) as last_fit:
             estimated = self.target is None or isinstance(self.init, str)
             points: Array = validate_data(
@@ -325,6 +334,33 @@ class GMMFlowFitter(
             self._store(min(flows, key=lambda flow: flow.losses.min()), target)
         return self
 
+    def _refuse_contradictions(self) -> None:
+        """Raise an error if one parameter would make another one mean nothing.
+
+        Every pair of parameters that can contradict each other has a line here, except
+        for the numbers of components of given mixtures: see :func:`_check_size`.
+        """
+        named_init = isinstance(self.init, str)
+        contradictions = (
+            (
+                self.solver == "bures" and self.learning_rate != "auto",
+                "learning_rate must be 'auto' with solver='bures', which has no rate; "
+                f"got learning_rate={self.learning_rate!r}.",
+            ),
+            (
+                self.n_init > 1 and not named_init,
+                "n_init must be 1 with a mixture as init, from which there is a single "
+                f"flow; got n_init={self.n_init}.",
+            ),
+            (
+                named_init and self.init not in INIT_NAMES,
+                f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}.",
+            ),
+        )
+        for contradicted, message in contradictions:
+            if contradicted:
+                raise ValueError(message)
+
     def _settings(self) -> Settings:
         return Settings(
             covariance_type=self.covariance_type,
@@ -338,19 +374,17 @@ class GMMFlowFitter(
         )
 
     def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
-        n_components, kind = self.n_target_components, self.covariance_type
-        if self.target is not None:
-            return read_mixture(self.target, "target", X.shape[1], n_components, kind)
-        n_components = n_components or self.n_components
-        return estimate_mixture(X, n_components, kind, self.reg_covar, random_state)
+        size, kind = self.n_target_components, self.covariance_type
+        if self.target is None:
+            size = size or self.n_components
+            return estimate_mixture(X, size, kind, self.reg_covar, random_state)
+        target = read_mixture(self.target, "target", X.shape[1], kind)
+        if size is not None:
+            _check_size(target, "target", n_target_components=size)
+        return target
 
     def _last_mixture(self, last_fit: Mapping[str, Any], n_features: int) -> Mixture:
         weights, means = last_fit["weights_"], last_fit["means_"]
-        if len(weights) != self.n_components:
-            raise ValueError(
-                f"warm_start=True goes on from the {len(weights)} components of the "
-                f"last fit, got n_components={self.n_components}."
-            )
         if means.shape[1] != n_features:
             raise ValueError(
                 f"warm_start=True goes on from the {means.shape[1]} features of the "
@@ -358,19 +392,21 @@ class GMMFlowFitter(
             )
         # The type that the parameter had then, which may have changed since.
         kind, covariances = self._covariance_type, last_fit["covariances_"]
-        return Mixture(weights, means, expand_full(covariances, kind, *means.shape))
+        full = expand_full(covariances, kind, *means.shape)
+        last = Mixture(weights, means, full)
+        name = "The last fit, which warm_start=True goes on from,"
+        _check_size(last, name, n_components=self.n_components)
+        return last
 
     def _make_initials(
         self, X: Array, target: Mixture, random_state: np.random.RandomState
     ) -> list[Mixture]:
-        size, kind = self.n_components, self.covariance_type
-        if not isinstance(self.init, str):
-            return [read_mixture(self.init, "init", X.shape[1], size, kind)]
-        if self.init not in INIT_NAMES:
-            raise ValueError(
-                f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}."
-            )
-        return seed_mixtures(X, target, size, self.init, self.n_init, random_state)
+        size, n_init = self.n_components, self.n_init
+        if isinstance(self.init, str):
+            return seed_mixtures(X, target, size, self.init, n_init, random_state)
+        initial = read_mixture(self.init, "init", X.shape[1], self.covariance_type)
+        _check_size(initial, "init", n_components=size)
+        return [initial]
 
     def _store(self, flow: Flow, target: Mixture) -> None:
         best, kind = flow.best, self.covariance_type
@@ -651,3 +687,13 @@ class GMMFlowFitter(
 def _check_time(t: float) -> None:
     if not 0 <= t <= 1:
         raise ValueError(f"t must be between 0 and 1, got {t!r}.")
+
+
+def _check_size(mixture: Mixture, name: str, **expected: int) -> None:
+    """Compare the number of components with the parameter that says how many."""
+    ((parameter, size),) = expected.items()
+    if len(mixture.weights) != size:
+        raise ValueError(
+            f"{name} must have {parameter}={size} components, got "
+            f"{len(mixture.weights)}."
+        )

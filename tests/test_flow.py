@@ -285,7 +285,7 @@ def test_warm_start_needs_a_fit_of_the_same_size(flow, blobs):
     flow.set_params(warm_start=True, target=None, n_target_components=1)
     with pytest.raises(ValueError, match=r"warm_start=True .* 3 features .* X with 2"):
         flow.fit(blobs[:, :2])
-    with pytest.raises(ValueError, match=r"warm_start=True .* 4 .* n_components=5"):
+    with pytest.raises(ValueError, match=r"warm_start=True .* n_components=5 .* got 4"):
         flow.set_params(n_components=5).fit(blobs)
 
 
@@ -649,13 +649,44 @@ def test_bad_mixtures(pair, blobs, name, change, message):
         GMMFlowFitter(3, **{name: bad}).fit(blobs)
 
 
-def test_bad_sizes_and_names(pair, blobs):
-    with pytest.raises(ValueError, match="init must have 3 components, got 4"):
-        GMMFlowFitter(3, init=pair[0]).fit(blobs)
-    with pytest.raises(ValueError, match="target must have 5 components, got 3"):
-        GMMFlowFitter(3, target=pair[1], n_target_components=5).fit(blobs)
-    with pytest.raises(ValueError, match=r"init must be .* 'kmeans'.*got 'nowhere'"):
-        GMMFlowFitter(3, init="nowhere").fit(blobs)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_components": 3}, "init must have n_components=3 components, got 4"),
+        (
+            {"n_target_components": 5},
+            "target must have n_target_components=5 components, got 3",
+        ),
+        ({"init": "nowhere"}, r"init must be .* 'kmeans'.*got 'nowhere'"),
+        (
+            {"solver": "bures", "learning_rate": 0.1},
+            "learning_rate must be 'auto' with solver='bures'.*learning_rate=0.1",
+        ),
+        ({"n_init": 2}, "n_init must be 1 with a mixture as init.*got n_init=2"),
+    ],
+)
+def test_parameters_that_contradict_each_other(pair, blobs, options, message):
+    parameters = {"n_components": 4, "init": pair[0], "target": pair[1]}
+    with pytest.raises(ValueError, match=message):
+        GMMFlowFitter(**parameters | options).fit(blobs)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_target_components": 3},
+        {"learning_rate": 0.1, "tol": 10.0, "max_iter": 2, "fixed_weights": True},
+        {"init": "kmeans", "n_init": 2, "warm_start": True},
+        {"n_jobs": 1, "warm_start": True, "solver": "bures"},
+    ],
+)
+def test_parameters_that_agree(pair, blobs, options):
+    parameters = {"n_components": 4, "init": pair[0], "target": pair[1]}
+    flow = GMMFlowFitter(**parameters | options, random_state=0)
+    assert flow.fit(blobs).fit(blobs).converged_
+
+
+def test_bad_data(blobs):
     with pytest.raises(NotFittedError):
         GMMFlowFitter(3, target=GaussianMixture(3)).fit(blobs)
     with pytest.raises(ValueError, match="minimum of 2 is required"):

@@ -14,13 +14,7 @@ from skwot._gmm.mixtures import Mixture
 _ROUNDING = 1e-6
 
 
-def read_mixture(
-    value: Any,
-    name: str,
-    n_features: int,
-    n_components: int | None = None,
-    kind: str = "full",
-) -> Mixture:
+def read_mixture(value: Any, name: str, n_features: int, kind: str = "full") -> Mixture:
     """Validate a mixture that a user gave.
 
     Parameters
@@ -31,8 +25,6 @@ def read_mixture(
         Name of the parameter, for the messages.
     n_features : int
         Expected number of features.
-    n_components : int, default=None
-        Expected number of components, if one is.
     kind : {'full', 'tied', 'diag', 'spherical'}, default='full'
         Shape of a tuple's covariances, if they are not full.
 
@@ -47,7 +39,7 @@ def read_mixture(
         If it is not a mixture, or not one of these sizes.
     """
     weights, means, covariances = _read_arrays(value, name, n_features, kind)
-    _check_weights(weights, name, n_components)
+    _check_weights(weights, name)
     size = len(weights)
     _check_shape(means, (size, n_features), f"{name}: means")
     _check_shape(covariances, (size, n_features, n_features), f"{name}: covariances")
@@ -103,14 +95,10 @@ def _fill(covariances: Array, kind: str, n_components: int, n_features: int) -> 
     return expand_full(covariances, kind, n_components, n_features)
 
 
-def _check_weights(weights: Array, name: str, n_components: int | None) -> None:
+def _check_weights(weights: Array, name: str) -> None:
     if weights.ndim != 1 or not len(weights):
         raise ValueError(
             f"{name}: weights must be a vector, got an array of shape {weights.shape}."
-        )
-    if n_components is not None and len(weights) != n_components:
-        raise ValueError(
-            f"{name} must have {n_components} components, got {len(weights)}."
         )
     if weights.min() < 0 or abs(weights.sum() - 1) > _ROUNDING:
         raise ValueError(
