@@ -647,7 +647,9 @@ class GMMFlowFitter(
         return (1 - t) * points + t * moved
 
     def interpolate(self, t: float) -> Mixture:
-        """Point of the geodesic between the initial mixture and the target.
+        """Point of the MW2 geodesic between the initial mixture and the target.
+
+        It is independent of the path that the flow took [1]_.
 
         Parameters
         ----------
@@ -656,16 +658,33 @@ class GMMFlowFitter(
 
         Returns
         -------
-        Mixture
+        skwot.mixtures.Mixture
             NamedTuple of weights of shape (n_pairs,), means of shape (n_pairs,
-            n_features) and covariances of shape (n_pairs, n_features,
-            n_features): one component for each pair of components that the plan
-            between the two joins.
+            n_features) and covariances of shape (n_pairs, n_features, n_features):
+            one component for each pair of components that the plan between the two
+            joins.
 
         Raises
         ------
         ValueError
             If `t` is not between 0 and 1.
+
+        References
+        ----------
+        .. [1] Delon, J., & Desolneux, A. (2020). A Wasserstein-type distance in the
+           space of Gaussian mixture models. SIAM Journal on Imaging Sciences,
+           13(2), 936-970.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skwot import GMMFlowFitter
+        >>> flow = GMMFlowFitter(
+        ...     init=([1.0], [[0.0]], [[[1.0]]]), target=([1.0], [[5.0]], [[[4.0]]])
+        ... ).fit(np.zeros((1, 1)))
+        >>> weights, means, covariances = flow.interpolate(0.5)
+        >>> means, covariances
+        (array([[2.5]]), array([[[2.25]]]))
         """
         check_is_fitted(self)
         _check_time(t)
