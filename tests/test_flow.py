@@ -1,5 +1,6 @@
 import pickle
 
+import joblib
 import numpy as np
 import ot
 import pandas as pd
@@ -15,10 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skwot._flow import GMMFlowFitter
+from skwot._gmm.flow import flow_mixture
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs
-from skwot.datasets import make_gaussian_mixtures
+from skwot._gmm.settings import Settings
 from tests.generators.gaussians import random_mixture
 
 
@@ -244,17 +246,21 @@ def test_initial_mixtures_by_name(blobs, init):
 
 
 def test_n_init_keeps_the_best_flow_whatever_n_jobs(blobs):
-    single = [
-        GMMFlowFitter(2, n_target_components=6, n_init=n, random_state=3)
-        .fit(blobs)
-        .loss_
-        for n in (1, 5)
-    ]
-    assert single[1] <= single[0]
-    threads = GMMFlowFitter(
-        2, n_target_components=6, n_init=5, random_state=3, n_jobs=2
-    ).fit(blobs)
-    assert threads.loss_ == single[1]
+    flow = GMMFlowFitter(2, n_target_components=6, random_state=3)
+    first = clone(flow).fit(blobs).loss_
+    best = clone(flow).set_params(n_init=5).fit(blobs).loss_
+    assert best <= first
+    with joblib.parallel_config("threading", n_jobs=2):
+        assert clone(flow).set_params(n_init=5).fit(blobs).loss_ == best
+
+
+def test_flows_can_be_sent_to_other_processes(pair):
+    # What joblib does to arguments and results, without the start of a process.
+    task = flow_mixture, (*pair, Settings(max_iter=2))
+    function, arguments = pickle.loads(pickle.dumps(task))
+    found = pickle.loads(pickle.dumps(function(*arguments)))
+    for mine, theirs in zip(found, flow_mixture(*task[1]), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_warm_start_goes_on(pair):
@@ -626,27 +632,10 @@ def test_interpolation_is_a_geodesic(pair, covariance_type):
 
 
 @pytest.mark.parametrize("name", ["target", "init"])
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda w, m, c: (w, m[:, :2], c[:, :2, :2]), "means must have shape"),
-        (lambda w, m, c: (w, m, c[:, :2, :2]), "covariances must have shape"),
-        (lambda w, m, c: (w, m[:2], c), "means must have shape"),
-        (lambda w, m, c: (2 * w, m, c), "sum to 1, got .* a sum of 2"),
-        (lambda w, m, c: (w - [0.9, -0.9, 0], m, c), "non-negative"),
-        (lambda w, m, c: (w, m * np.nan, c), "means must be finite"),
-        (lambda w, m, c: (w, m, -c), "positive semi-definite, got the eigenvalue"),
-        (lambda w, m, c: (w, m, c + np.triu(np.ones((3, 3)), 1)), "symmetric"),
-        (lambda w, m, c: (w, m), "a fitted mixture or a tuple"),
-        (lambda w, m, c: ("a", m, c), "arrays of numbers"),
-        (lambda w, m, c: (1.0, m, c), "weights must be a vector"),
-        (lambda w, m, c: 7, "a fitted mixture or a tuple"),
-    ],
-)
-def test_bad_mixtures(pair, blobs, name, change, message):
-    bad = change(*pair[1])
-    with pytest.raises(ValueError, match=f"{name}.*{message}"):
-        GMMFlowFitter(3, **{name: bad}).fit(blobs)
+def test_a_mixture_that_is_none_is_named(pair, blobs, name):
+    weights, means, covariances = pair[1]
+    with pytest.raises(ValueError, match=f"{name}: means must have shape"):
+        GMMFlowFitter(3, **{name: (weights, means[:, :2], covariances)}).fit(blobs)
 
 
 @pytest.mark.parametrize(
@@ -714,17 +703,3 @@ def test_a_singular_covariance_without_regularisation_is_an_error(pair, blobs):
     flow = GMMFlowFitter(4, init=flat, target=flat, reg_covar=0.0)
     with pytest.raises(ValueError, match="increase reg_covar"):
         flow.fit(blobs)
-
-
-# Random problems
-
-
-def test_make_gaussian_mixtures_can_be_solved():
-    X, initial, target = make_gaussian_mixtures(
-        4, 3, n_target_components=2, n_samples=20000, random_state=0
-    )
-    np.testing.assert_allclose(X.mean(0), initial.weights @ initial.means, atol=0.1)
-    flow = GMMFlowFitter(4, init=initial, target=target).fit(X)
-    assert flow.loss_ <= 1e-10 * flow.loss_curve_[0]
-    again = make_gaussian_mixtures(4, 3, n_target_components=2, random_state=0)
-    np.testing.assert_array_equal(again[1].means, initial.means)
