@@ -46,16 +46,16 @@ class GMMFlowFitter(
 ):
     """Gaussian mixture that flows towards a target mixture.
 
-    The weights, means and covariances of `n_components` Gaussians descend the
-    squared MW2 distance to a fixed Gaussian mixture: the cost of the cheapest
-    transport between the two that is itself a Gaussian mixture [1]_. The target
-    is given, or estimated from the data. The whole path is kept.
+    The weights, means and covariances of `n_components` Gaussians descend the squared
+    MW2 distance to a fixed Gaussian mixture, which is the cost of the cheapest
+    transport plan between the two that is itself a Gaussian mixture [1]_. The target is
+    given, or estimated from the data. The whole path is kept.
 
-    With fewer components than the target has, this is a reduction that is
-    optimal for transport. As a *density* it is poor, because a component that
-    stands for several is as narrow as they are on average: where the likelihood
-    matters, fit a :class:`~sklearn.mixture.GaussianMixture`, or merge components
-    as Runnalls does [3]_.
+    With fewer components than the target has, the flow reduces the target to the
+    mixture that is nearest for transport. As a *density* that is poor, because a
+    component that stands for several is only as wide as they are on average. Where the
+    likelihood matters, fit a :class:`~sklearn.mixture.GaussianMixture`, or merge
+    components as Runnalls does [3]_.
 
     Parameters
     ----------
@@ -64,15 +64,17 @@ class GMMFlowFitter(
 
     covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
         Constraint on the covariances, as in
-        :class:`~sklearn.mixture.GaussianMixture`. An estimated target has the same.
-        Of initial covariances that do not fulfil it, the diagonals, their means, or
-        the weighted mean of all are taken.
+        :class:`~sklearn.mixture.GaussianMixture`. An estimated target has the same, a
+        given one need not. Initial covariances that do not fulfil the constraint are
+        replaced: under 'tied' by the weighted mean of all, under 'diag' by their
+        diagonals, under 'spherical' by the mean of the diagonal.
 
     target : mixture, tuple or None, default=None
-        Where to flow: a fitted mixture, which is anything with ``weights_``,
-        ``means_`` and ``covariances_``, or a tuple ``(weights, means,
+        Mixture to flow to. It is a fitted mixture, which is anything with
+        ``weights_``, ``means_`` and ``covariances_``, or a tuple ``(weights, means,
         covariances)`` of arrays of shape (m,), (m, n_features) and (m, n_features,
-        n_features), or covariances in the shape of `covariance_type`. With None,
+        n_features), like :class:`skwot.mixtures.Mixture`. The covariances of a tuple
+        may have the shape of `covariance_type` instead. With None,
         :class:`~sklearn.mixture.GaussianMixture` is fitted to the data.
 
     n_target_components : int, default=None
@@ -82,29 +84,30 @@ class GMMFlowFitter(
 
     init : {'k-means++', 'kmeans', 'random', 'random_from_data'}, mixture or tuple, \
             default='k-means++'
-        Where to start: a mixture in one of the forms of `target`, or one of the names
-        of scikit-learn's ``init_params``, for the mixture that one step of EM makes of
-        that initialisation on the data. Where the target has more components,
-        'k-means++' draws some of these instead, by their Bures-Wasserstein distances.
+        Mixture to start from, in one of the forms of `target`, or one of the names of
+        scikit-learn's ``init_params``: then one step of EM makes a mixture of that
+        initialisation on the data. If the target has more than `n_components`
+        components, 'k-means++' draws among these instead, by their Bures-Wasserstein
+        distances.
 
     fixed_weights : bool, default=False
         Whether the weights stay as they start.
 
     solver : {'pgd', 'bures'}, default='pgd'
-        Steps of the covariances with ``learning_rate='auto'``. 'pgd' is projected
-        gradient descent: straight steps, and a projection onto the covariances
-        with eigenvalues above the floor. 'bures' follows geodesics of the
-        Bures-Wasserstein metric, ``C <- S C S``, which stay positive definite by
-        themselves; it takes fewer steps.
+        How the covariances move. 'pgd' is projected gradient descent: a straight step,
+        and a projection onto the covariances whose eigenvalues are above the floor
+        that `reg_covar` sets. 'bures' follows geodesics of the Bures-Wasserstein
+        metric, ``C <- S C S``, which stay positive definite by themselves; it takes
+        fewer steps, and needs ``learning_rate='auto'``.
 
     learning_rate : 'auto' or float, default='auto'
-        With 'auto', steps in the Bures-Wasserstein metric: they need no tuning, do
-        not depend on the unit of the data, and the loss never rises. The
-        weights move once means and covariances have come to rest, so the result
-        is no worse than with fixed weights. A float is the rate of a plain loop
-        of Adam in the unit of the data, as in POT's gallery [2]_: it always takes
-        `max_iter` steps, means at twice the rate and the weights through a
-        softmax.
+        With 'auto', the flow follows the gradient in the Bures-Wasserstein metric:
+        steps need no tuning and do not depend on the unit of the data, and the loss
+        never rises. The weights move once means and covariances have come to rest, so
+        that the result is no worse than with fixed weights. A float is the rate, in the
+        unit of the data, of a plain loop of Adam as in POT's gallery [2]_. That loop
+        always takes `max_iter` steps, moves the means at twice the rate and the
+        weights through a softmax, and may oscillate.
 
     max_iter : int, default=100
         Maximum number of steps.
@@ -115,10 +118,11 @@ class GMMFlowFitter(
         `converged_`.
 
     reg_covar : float, default=1e-6
-        Smallest eigenvalue of a covariance, relative to the mean variance within
-        the target's components. If these are points, it is relative to the mean
-        variance within the initial components, and if these are points, too, to
-        the variance of all means.
+        Smallest eigenvalue of a covariance, relative to the mean variance within the
+        target's components. If these are points, it is relative to the mean variance
+        within the initial components, and if these are points, too, to the variance of
+        all means. In the estimation of a target it is what EM adds to each variance,
+        relative to the mean variance of the data.
 
     n_init : int, default=1
         Number of flows from different initialisations, of which the one with the
@@ -134,10 +138,10 @@ class GMMFlowFitter(
         :func:`joblib.parallel_config` context.
 
     device : torch device, str or None, default=None
-        Where the flow is computed, by PyTorch in double precision: so the device
-        has to support that. None means NumPy on the CPU, which is faster for
-        mixtures of usual size. Transport plans are solved on the CPU, and all
-        attributes are NumPy arrays, wherever.
+        Device on which PyTorch computes the flow, in double precision, which the
+        device has to support. None means NumPy on the CPU, which is faster for mixtures
+        of usual size. Transport plans are solved on the CPU in any case, and all
+        attributes are NumPy arrays.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the initialisations, of the target's estimation, of `sample` and
@@ -146,7 +150,7 @@ class GMMFlowFitter(
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
-        Weights of the step with the lowest loss, like all that follows.
+        Weights at the step with the lowest loss; all that follows is of this step, too.
     means_ : ndarray of shape (n_components, n_features)
         Means.
     covariances_ : ndarray
@@ -164,13 +168,15 @@ class GMMFlowFitter(
         Means of the target.
     target_covariances_ : ndarray of shape \
             (n_target_components, n_features, n_features)
-        Covariances of the target, full whatever `covariance_type` is.
+        Covariances of the target, as full matrices for every `covariance_type`.
     plan_ : ndarray of shape (n_components, n_target_components)
-        Optimal plan between the components and those of the target.
+        Optimal transport plan between the components and those of the target: its
+        rows sum to `weights_`, its columns to `target_weights_`.
     loss_ : float
         Squared MW2 distance to the target, in squared units of the data.
     loss_curve_ : ndarray of shape (n_iter_ + 1,)
-        Loss at each step, that of the initial mixture first.
+        Loss at each step, that of the initial mixture first, in squared units of the
+        data.
     weights_path_ : ndarray of shape (n_iter_ + 1, n_components)
         Weights at each step, the initial ones first.
     means_path_ : ndarray of shape (n_iter_ + 1, n_components, n_features)
@@ -180,8 +186,8 @@ class GMMFlowFitter(
     n_iter_ : int
         Number of steps.
     converged_ : bool
-        Whether the loss came to rest. That may be above zero, if nothing better is
-        near.
+        Whether the loss came to rest, to the tolerance `tol`. It may rest above zero,
+        at a local minimum or where no mixture of this form reaches the target.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -279,7 +285,7 @@ class GMMFlowFitter(
         self.random_state = random_state
 
     def __sklearn_clone__(self) -> Self:
-        # A fitted mixture is data here, not a model to train: it stays fitted.
+        # A given mixture is data, not a model to train, so its clone stays fitted.
         cloned = super().__sklearn_clone__()
         cloned.target, cloned.init = deepcopy(self.target), deepcopy(self.init)
         return cloned
@@ -295,8 +301,8 @@ class GMMFlowFitter(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Data from which the target, the initial mixture or both are
-            estimated. If both are given, it only fixes the features.
+            Data from which the target, the initial mixture or both are estimated. If
+            both are given, the data only say what the features are.
         y : Ignored
             Present for scikit-learn's conventions.
 
@@ -444,7 +450,9 @@ class GMMFlowFitter(
             return getattr(density, method)(X)
 
     def transform(self, X: ArrayLike) -> Array:
-        """Probabilities of the components given each sample.
+        """Posterior probabilities of the components given each sample.
+
+        This is :meth:`predict_proba`, under the name that a pipeline calls.
 
         Parameters
         ----------
@@ -455,11 +463,19 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples, n_components)
             Rows sum to 1.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self.predict_proba(X)
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Probabilities of the components given each sample.
+        """Posterior probabilities of the components given each sample.
 
         Parameters
         ----------
@@ -470,6 +486,14 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples, n_components)
             Rows sum to 1.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self._evaluate_density("predict_proba", X)
 
@@ -485,6 +509,14 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples,)
             Indices of components.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self._evaluate_density("predict", X)
 
@@ -500,11 +532,19 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples,)
             Log-likelihoods.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self._evaluate_density("score_samples", X)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Mean logarithm of the density.
+        """Mean logarithm of the density at the samples.
 
         Parameters
         ----------
@@ -517,11 +557,19 @@ class GMMFlowFitter(
         -------
         float
             Mean log-likelihood of a sample.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return float(self._evaluate_density("score", X))
 
     def aic(self, X: ArrayLike) -> float:
-        """Akaike's information criterion; lower is better.
+        """Akaike's information criterion of the mixture; lower is better.
 
         Parameters
         ----------
@@ -532,11 +580,19 @@ class GMMFlowFitter(
         -------
         float
             Criterion of all samples together.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return float(self._evaluate_density("aic", X))
 
     def bic(self, X: ArrayLike) -> float:
-        """Bayesian information criterion; lower is better.
+        """Bayesian information criterion of the mixture; lower is better.
 
         Parameters
         ----------
@@ -547,6 +603,14 @@ class GMMFlowFitter(
         -------
         float
             Criterion of all samples together.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return float(self._evaluate_density("bic", X))
 
@@ -561,9 +625,16 @@ class GMMFlowFitter(
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Samples, those of a component together.
+            Samples, those of one component after those of another.
         y : ndarray of shape (n_samples,)
-            Their components.
+            Component of each sample.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `n_samples` is below 1.
         """
         return self._density().sample(n_samples)
 
@@ -573,8 +644,12 @@ class GMMFlowFitter(
         Returns
         -------
         GaussianMixture
-            A fitted estimator with the same density, which is independent of this
-            one.
+            A fitted estimator with the same density. It shares no array with this one.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
         """
         density = deepcopy(self._density())
         density.set_params(reg_covar=self.reg_covar)
@@ -588,18 +663,18 @@ class GMMFlowFitter(
     ) -> Array:
         """Move samples of the initial mixture towards the target.
 
-        They move along the optimal plan between the two, independently of the
-        path that the flow took [1]_.
+        They move along the optimal plan between the initial mixture and the target,
+        which does not depend on the path that the flow took [1]_.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples of the initial mixture.
         method : {'barycentric', 'random'}, default='barycentric'
-            Whether a sample goes to the mean of its images under the plan's
-            Gaussian maps, or to the image under one that is drawn by its
-            probability. Only the second makes samples of the target; the first is
-            a function of the sample, and smoother.
+            With 'barycentric', a sample goes to the mean of its images under the
+            Gaussian maps of the plan, weighed by their posterior probabilities: a
+            smooth function of the sample. With 'random', it goes to the image under one
+            map, drawn by these probabilities: only this makes samples of the target.
         t : float, default=1.0
             Part of the way to go, from 0 to 1.
 
@@ -610,8 +685,12 @@ class GMMFlowFitter(
 
         Raises
         ------
+        NotFittedError
+            If the estimator is not fitted.
         ValueError
-            If `method` or `t` is not among these.
+            If `method` is none of these, `t` is not between 0 and 1, the samples are
+            not finite or have other features than the data of :meth:`fit`, or a
+            covariance of the initial mixture is singular.
 
         References
         ----------
@@ -649,7 +728,7 @@ class GMMFlowFitter(
     def interpolate(self, t: float) -> Mixture:
         """Point of the MW2 geodesic between the initial mixture and the target.
 
-        It is independent of the path that the flow took [1]_.
+        The geodesic does not depend on the path that the flow took [1]_.
 
         Parameters
         ----------
@@ -666,6 +745,8 @@ class GMMFlowFitter(
 
         Raises
         ------
+        NotFittedError
+            If the estimator is not fitted.
         ValueError
             If `t` is not between 0 and 1.
 
@@ -691,6 +772,7 @@ class GMMFlowFitter(
         return interpolate_mixtures(*self._ends(), t)
 
     def _ends(self) -> tuple[Mixture, Mixture]:
+        """Return the initial mixture and the target, with full covariances."""
         weights, means = self.weights_path_[0], self.means_path_[0]
         kind, covariances = self._covariance_type, self.covariances_path_[0]
         full = expand_full(covariances, kind, *means.shape)
