@@ -368,16 +368,8 @@ class GMMFlowFitter(
                 raise ValueError(message)
 
     def _settings(self) -> Settings:
-        return Settings(
-            covariance_type=self.covariance_type,
-            solver=self.solver,
-            learning_rate=self.learning_rate,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            reg_covar=self.reg_covar,
-            fixed_weights=self.fixed_weights,
-            device=check_device(self.device),
-        )
+        parameters = {name: getattr(self, name) for name in Settings._fields}
+        return Settings(**parameters)._replace(device=check_device(self.device))
 
     def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
         size, kind = self.n_target_components, self.covariance_type

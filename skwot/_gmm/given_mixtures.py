@@ -36,7 +36,11 @@ def read_mixture(value: Any, name: str, n_features: int, kind: str = "full") -> 
     Raises
     ------
     ValueError
-        If it is not a mixture, or not one of these sizes.
+        If it is not a mixture, not finite, or not of these sizes; if the weights are
+        not on the simplex, or a covariance is not symmetric and positive
+        semi-definite.
+    NotFittedError
+        If it is an estimator that is not fitted.
     """
     weights, means, covariances = _read_arrays(value, name, n_features, kind)
     _check_weights(weights, name)
@@ -51,6 +55,7 @@ def read_mixture(value: Any, name: str, n_features: int, kind: str = "full") -> 
 def _read_arrays(
     value: Any, name: str, n_features: int, kind: str
 ) -> tuple[Array, ...]:
+    """Copy what was given; covariances in the shape of their type become full."""
     if isinstance(value, (tuple, list)) and len(value) == 3:
         parts = value
     else:
@@ -71,6 +76,7 @@ def _read_arrays(
 
 
 def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
+    """Read what a fitted mixture holds, and the type of its covariances."""
     if hasattr(value, "fit") and not hasattr(value, "weights_"):
         check_is_fitted(value)
     try:
