@@ -18,6 +18,7 @@ from skwot._gmm.flow import flow_mixture
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import mw2
 from skwot._gmm.pair_costs import pair_costs
+from skwot._gmm.settings import Settings
 
 SIZES = [(3, 2), (10, 10), (20, 20), (50, 20), (50, 64)]
 N_STEPS = 50
@@ -190,19 +191,19 @@ def compare_accuracy():
         )
         for solver in ("pgd", "bures"):
             for fixed in (True, False):
-                options = {"solver": solver, "fixed_weights": fixed, "max_iter": 500}
-                print_accuracy(pair, options, seconds)
+                settings = Settings(solver=solver, fixed_weights=fixed, max_iter=500)
+                print_accuracy(pair, settings, seconds)
 
 
-def print_accuracy(pair, options, pot_seconds):
+def print_accuracy(pair, settings, pot_seconds):
     runs = []
     for _ in range(3):
         start = time.perf_counter()
-        flow = flow_mixture(*pair, **options)
+        flow = flow_mixture(*pair, settings)
         runs.append(time.perf_counter() - start)
     relative = flow.losses.min() / flow.losses[0]
     print(
-        f"    {options['solver']}, {'fixed' if options['fixed_weights'] else 'free'} "
+        f"    {settings.solver}, {'fixed' if settings.fixed_weights else 'free'} "
         f"weights: {np.median(runs):.4f} s, {len(flow.losses) - 1} steps to rest, "
         f"{relative:.1e} of the first loss, {pot_seconds / np.median(runs):.0f} times "
         "faster",

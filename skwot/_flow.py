@@ -1,12 +1,13 @@
 """Gaussian mixtures that flow towards a target mixture."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -21,27 +22,23 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
+from skwot._fitted import fresh_fit
+from skwot._gmm.arrays import Array, Indices
 from skwot._gmm.couplings import (
     interpolate_mixtures,
     transport_barycentric,
     transport_random,
 )
-from skwot._gmm.covariance_types import COVARIANCE_TYPES, compact
-from skwot._gmm.flow import Flow, flow_mixture
-from skwot._gmm.given_mixtures import (
-    INIT_NAMES,
-    build_gaussian_mixture,
-    estimate_mixture,
-    expand_full,
-    read_mixture,
-    seed_mixture,
-    simplify,
-)
+from skwot._gmm.covariance_types import COVARIANCE_TYPES, expand_full
+from skwot._gmm.density import build_gaussian_mixture
+from skwot._gmm.estimation import estimate_mixture
+from skwot._gmm.flow import flow_mixture
+from skwot._gmm.given_mixtures import read_mixture
 from skwot._gmm.mixtures import Mixture
-from skwot._gmm.seeding import select_components
+from skwot._gmm.path import Flow
+from skwot._gmm.seeding import INIT_NAMES, seed_mixtures
+from skwot._gmm.settings import Settings
 from skwot._warnings import warn_user
-
-Array = NDArray[np.float64]
 
 
 class GMMFlowFitter(
@@ -49,16 +46,16 @@ class GMMFlowFitter(
 ):
     """Gaussian mixture that flows towards a target mixture.
 
-    The weights, means and covariances of `n_components` Gaussians descend the
-    squared MW2 distance to a fixed Gaussian mixture: the cost of the cheapest
-    transport between the two that is itself a Gaussian mixture [1]_. The target
-    is given, or estimated from the data. The whole path is kept.
+    The weights, means and covariances of `n_components` Gaussians descend the squared
+    MW2 distance to a fixed Gaussian mixture, which is the cost of the cheapest
+    transport plan between the two that is itself a Gaussian mixture [1]_. The target is
+    given, or estimated from the data. The whole path is kept.
 
-    With fewer components than the target has, this is a reduction that is
-    optimal for transport. As a *density* it is poor, because a component that
-    stands for several is as narrow as they are on average: where the likelihood
-    matters, fit a :class:`~sklearn.mixture.GaussianMixture`, or merge components
-    as Runnalls does [3]_.
+    With fewer components than the target has, the flow reduces the target to the
+    mixture that is nearest for transport. As a *density* that is poor, because a
+    component that stands for several is only as wide as they are on average. Where the
+    likelihood matters, fit a :class:`~sklearn.mixture.GaussianMixture`, or merge
+    components as Runnalls does [3]_.
 
     Parameters
     ----------
@@ -67,75 +64,84 @@ class GMMFlowFitter(
 
     covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
         Constraint on the covariances, as in
-        :class:`~sklearn.mixture.GaussianMixture`. An estimated target has the same.
-        Of initial covariances that do not fulfil it, the diagonals, their means, or
-        the weighted mean of all are taken.
+        :class:`~sklearn.mixture.GaussianMixture`. An estimated target has the same, a
+        given one need not. Initial covariances that do not fulfil the constraint are
+        replaced: under 'tied' by the weighted mean of all, under 'diag' by their
+        diagonals, under 'spherical' by the mean of the diagonal.
 
     target : mixture, tuple or None, default=None
-        Where to flow: a fitted mixture, which is anything with ``weights_``,
-        ``means_`` and ``covariances_``, or a tuple ``(weights, means,
+        Mixture to flow to. It is a fitted mixture, which is anything with
+        ``weights_``, ``means_`` and ``covariances_``, or a tuple ``(weights, means,
         covariances)`` of arrays of shape (m,), (m, n_features) and (m, n_features,
-        n_features), or covariances in the shape of `covariance_type`. With None,
+        n_features), like :class:`skwot.mixtures.Mixture`. The covariances of a tuple
+        may have the shape of `covariance_type` instead. With None,
         :class:`~sklearn.mixture.GaussianMixture` is fitted to the data.
 
     n_target_components : int, default=None
-        Number of components of the target; None means `n_components` if the
-        target is estimated, and what it has if it is given.
+        Number of components of the target. None means `n_components` if the target is
+        estimated, and as many as it has if it is given; any other number is then an
+        error.
 
     init : {'k-means++', 'kmeans', 'random', 'random_from_data'}, mixture or tuple, \
             default='k-means++'
-        Where to start: one of the names of scikit-learn's ``init_params``, for
-        the mixture that one step of EM makes of that initialisation on the data,
-        or a mixture in one of the forms of `target`.
+        Mixture to start from, in one of the forms of `target`, or one of the names of
+        scikit-learn's ``init_params``: then one step of EM makes a mixture of that
+        initialisation on the data. If the target has more than `n_components`
+        components, 'k-means++' draws among these instead, by their Bures-Wasserstein
+        distances.
 
     fixed_weights : bool, default=False
         Whether the weights stay as they start.
 
     solver : {'pgd', 'bures'}, default='pgd'
-        Steps of the covariances with ``learning_rate='auto'``. 'pgd' is projected
-        gradient descent: straight steps, and a projection onto the covariances
-        with eigenvalues above the floor. 'bures' follows geodesics of the
-        Bures-Wasserstein metric, ``C <- S C S``, which stay positive definite by
-        themselves; it takes fewer steps.
+        How the covariances move. 'pgd' is projected gradient descent: a straight step,
+        and a projection onto the covariances whose eigenvalues are above the floor
+        that `reg_covar` sets. 'bures' follows geodesics of the Bures-Wasserstein
+        metric, ``C <- S C S``, which stay positive definite by themselves; it takes
+        fewer steps, and needs ``learning_rate='auto'``.
 
     learning_rate : 'auto' or float, default='auto'
-        With 'auto', steps in the Bures-Wasserstein metric: they need no tuning, do
-        not depend on the unit of the data, and the loss never rises. The
-        weights move once means and covariances have come to rest, so the result
-        is no worse than with fixed weights. A float is the rate of a plain loop
-        of Adam in the unit of the data, as in POT's gallery [2]_: it always takes
-        `max_iter` steps, means at twice the rate and the weights through a
-        softmax.
+        With 'auto', the flow follows the gradient in the Bures-Wasserstein metric:
+        steps need no tuning and do not depend on the unit of the data, and the loss
+        never rises. The weights move once means and covariances have come to rest, so
+        that the result is no worse than with fixed weights. A float is the rate, in the
+        unit of the data, of a plain loop of Adam as in POT's gallery [2]_. That loop
+        always takes `max_iter` steps, moves the means at twice the rate and the
+        weights through a softmax, and may oscillate.
 
     max_iter : int, default=100
         Maximum number of steps.
 
     tol : float, default=1e-6
-        Relative decrease of the loss in one step below which the flow has
-        converged.
+        Relative decrease of the loss in one step below which the flow has converged.
+        At a numeric `learning_rate`, which takes all steps, it only decides on
+        `converged_`.
 
     reg_covar : float, default=1e-6
-        Smallest eigenvalue of a covariance, relative to the mean variance within
-        the target's components. If these are points, it is relative to the mean
-        variance within the initial components, and if these are points, too, to
-        the variance of all means.
+        Smallest eigenvalue of a covariance, relative to the mean variance within the
+        target's components. If these are points, it is relative to the mean variance
+        within the initial components, and if these are points, too, to the variance of
+        all means. In the estimation of a target it is what EM adds to each variance,
+        relative to the mean variance of the data.
 
     n_init : int, default=1
         Number of flows from different initialisations, of which the one with the
-        lowest loss is kept. A given mixture starts a single one.
+        lowest loss is kept. From a mixture as `init` there is a single flow, so that
+        more is an error.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last call ended, instead of `init`.
+        Whether `fit` goes on from where the last call ended; `init` and `n_init` then
+        hold for the first call.
 
     n_jobs : int, default=None
         Number of flows that run at the same time; None means 1 unless in a
         :func:`joblib.parallel_config` context.
 
     device : torch device, str or None, default=None
-        Where the flow is computed, by PyTorch in double precision: so the device
-        has to support that. None means NumPy on the CPU, which is faster for
-        mixtures of usual size. Transport plans are solved on the CPU, and all
-        attributes are NumPy arrays, wherever.
+        Device on which PyTorch computes the flow, in double precision, which the
+        device has to support. None means NumPy on the CPU, which is faster for mixtures
+        of usual size. Transport plans are solved on the CPU in any case, and all
+        attributes are NumPy arrays.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the initialisations, of the target's estimation, of `sample` and
@@ -144,7 +150,7 @@ class GMMFlowFitter(
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
-        Weights of the step with the lowest loss, like all that follows.
+        Weights at the step with the lowest loss; all that follows is of this step, too.
     means_ : ndarray of shape (n_components, n_features)
         Means.
     covariances_ : ndarray
@@ -162,13 +168,15 @@ class GMMFlowFitter(
         Means of the target.
     target_covariances_ : ndarray of shape \
             (n_target_components, n_features, n_features)
-        Covariances of the target, full whatever `covariance_type` is.
+        Covariances of the target, as full matrices for every `covariance_type`.
     plan_ : ndarray of shape (n_components, n_target_components)
-        Optimal plan between the components and those of the target.
+        Optimal transport plan between the components and those of the target: its
+        rows sum to `weights_`, its columns to `target_weights_`.
     loss_ : float
         Squared MW2 distance to the target, in squared units of the data.
     loss_curve_ : ndarray of shape (n_iter_ + 1,)
-        Loss at each step, that of the initial mixture first.
+        Loss at each step, that of the initial mixture first, in squared units of the
+        data.
     weights_path_ : ndarray of shape (n_iter_ + 1, n_components)
         Weights at each step, the initial ones first.
     means_path_ : ndarray of shape (n_iter_ + 1, n_components, n_features)
@@ -178,8 +186,8 @@ class GMMFlowFitter(
     n_iter_ : int
         Number of steps.
     converged_ : bool
-        Whether the loss came to rest. That may be above zero, if nothing better is
-        near.
+        Whether the loss came to rest, to the tolerance `tol`. It may rest above zero,
+        at a local minimum or where no mixture of this form reaches the target.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -277,7 +285,7 @@ class GMMFlowFitter(
         self.random_state = random_state
 
     def __sklearn_clone__(self) -> Self:
-        # A fitted mixture is data here, not a model to train: it stays fitted.
+        # A given mixture is data, not a model to train, so its clone stays fitted.
         cloned = super().__sklearn_clone__()
         cloned.target, cloned.init = deepcopy(self.target), deepcopy(self.init)
         return cloned
@@ -293,8 +301,8 @@ class GMMFlowFitter(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Data from which the target, the initial mixture or both are
-            estimated. If both are given, it only fixes the features.
+            Data from which the target, the initial mixture or both are estimated. If
+            both are given, the data only say what the features are.
         y : Ignored
             Present for scikit-learn's conventions.
 
@@ -306,79 +314,115 @@ class GMMFlowFitter(
         Raises
         ------
         ValueError
-            If the data are not finite or have fewer rows than components to
-            estimate, if a given mixture is not one or does not match the data, or
-            if PyTorch cannot use `device`.
+            If the data are not finite or have fewer rows than components to estimate;
+            if a given mixture is none, or does not match the data; if parameters
+            contradict each other: `learning_rate` is a number with ``solver='bures'``,
+            `n_init` is above 1 with a mixture as `init`, or a given mixture has not
+            `n_components` or `n_target_components`; or if PyTorch cannot use `device`
+            in double precision. All attributes are then as they were before.
         """
-        estimated = self.target is None or isinstance(self.init, str)
-        points: Array = validate_data(
-            self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
-        )
-        device = check_device(self.device)
-        random_state = check_random_state(self.random_state)
-        target = self._make_target(points, random_state)
-        kind = self.covariance_type
-        flows = Parallel(n_jobs=self.n_jobs)(
-            delayed(flow_mixture)(
-                *simplify(initial, target, kind),
-                covariance_type=kind,
-                solver=self.solver,
-                learning_rate=None
-                if self.learning_rate == "auto"
-                else self.learning_rate,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                reg_covar=self.reg_covar,
-                fixed_weights=self.fixed_weights,
-                device=device,
+        self._refuse_contradictions()
+        with fresh_fit(self) as last_fit:
+            estimated = self.target is None or isinstance(self.init, str)
+            points: Array = validate_data(
+                self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
             )
-            for initial in self._make_initials(points, target, random_state)
-        )
-        self._store(min(flows, key=lambda flow: flow.losses.min()), target)
+            settings = self._settings()
+            random_state = check_random_state(self.random_state)
+            target = self._make_target(points, random_state)
+            if self.warm_start and last_fit:
+                initials = [self._last_mixture(last_fit, points.shape[1])]
+            else:
+                initials = self._make_initials(points, target, random_state)
+            flows = Parallel(n_jobs=self.n_jobs)(
+                delayed(flow_mixture)(initial, target, settings) for initial in initials
+            )
+            self._store(min(flows, key=lambda flow: flow.losses.min()), target)
         return self
 
+    def _refuse_contradictions(self) -> None:
+        """Raise an error if one parameter would make another one mean nothing.
+
+        Every pair of parameters that can contradict each other has a line here, except
+        for the numbers of components of given mixtures: see :func:`_check_size`.
+        """
+        named_init = isinstance(self.init, str)
+        contradictions = (
+            (
+                self.solver == "bures" and self.learning_rate != "auto",
+                "learning_rate must be 'auto' with solver='bures', which has no rate; "
+                f"got learning_rate={self.learning_rate!r}.",
+            ),
+            (
+                self.n_init > 1 and not named_init,
+                "n_init must be 1 with a mixture as init, from which there is a single "
+                f"flow; got n_init={self.n_init}.",
+            ),
+            (
+                named_init and self.init not in INIT_NAMES,
+                f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}.",
+            ),
+        )
+        for contradicted, message in contradictions:
+            if contradicted:
+                raise ValueError(message)
+
+    def _settings(self) -> Settings:
+        parameters = {name: getattr(self, name) for name in Settings._fields}
+        return Settings(**parameters)._replace(device=check_device(self.device))
+
     def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
-        n_components, kind = self.n_target_components, self.covariance_type
-        if self.target is not None:
-            return read_mixture(self.target, "target", X.shape[1], n_components, kind)
-        n_components = n_components or self.n_components
-        return estimate_mixture(X, n_components, kind, self.reg_covar, random_state)
+        size, kind = self.n_target_components, self.covariance_type
+        if self.target is None:
+            size = size or self.n_components
+            return estimate_mixture(X, size, kind, self.reg_covar, random_state)
+        target = read_mixture(self.target, "target", X.shape[1], kind)
+        if size is not None:
+            _check_size(target, "target", n_target_components=size)
+        return target
+
+    def _last_mixture(self, last_fit: Mapping[str, Any], n_features: int) -> Mixture:
+        weights, means = last_fit["weights_"], last_fit["means_"]
+        if means.shape[1] != n_features:
+            raise ValueError(
+                f"warm_start=True goes on from the {means.shape[1]} features of the "
+                f"last fit, got X with {n_features}."
+            )
+        # The type that the parameter had then, which may have changed since.
+        kind, covariances = self._covariance_type, last_fit["covariances_"]
+        full = expand_full(covariances, kind, *means.shape)
+        last = Mixture(weights, means, full)
+        name = "The last fit, which warm_start=True goes on from,"
+        _check_size(last, name, n_components=self.n_components)
+        return last
 
     def _make_initials(
         self, X: Array, target: Mixture, random_state: np.random.RandomState
     ) -> list[Mixture]:
-        size, kind = self.n_components, self.covariance_type
-        if self.warm_start and hasattr(self, "weights_"):
-            return [read_mixture(self, "warm_start", X.shape[1], size)]
-        if not isinstance(self.init, str):
-            return [read_mixture(self.init, "init", X.shape[1], size, kind)]
-        if self.init not in INIT_NAMES:
-            raise ValueError(
-                f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}."
-            )
-        if self.init == "k-means++" and size < len(target.weights):
-            return select_components(target, size, self.n_init, random_state)
-        return [
-            seed_mixture(X, size, self.init, random_state) for _ in range(self.n_init)
-        ]
+        size, n_init = self.n_components, self.n_init
+        if isinstance(self.init, str):
+            return seed_mixtures(X, target, size, self.init, n_init, random_state)
+        initial = read_mixture(self.init, "init", X.shape[1], self.covariance_type)
+        _check_size(initial, "init", n_components=size)
+        return [initial]
 
     def _store(self, flow: Flow, target: Mixture) -> None:
         best, kind = flow.best, self.covariance_type
-        self.weights_path_, self.means_path_ = flow.weights, flow.means
-        self.covariances_path_ = np.stack([compact(x, kind) for x in flow.covariances])
-        path = self.weights_path_, self.means_path_, self.covariances_path_
+        path = flow.weights, flow.means, flow.covariances
         fitted = Mixture(*(x[best].copy() for x in path))
         density = build_gaussian_mixture(fitted, None, kind)
+        self._covariance_type = kind
         self.weights_, self.means_, self.covariances_ = fitted
         self.precisions_ = density.precisions_
         self.precisions_cholesky_ = density.precisions_cholesky_
         self.target_weights_, self.target_means_, self.target_covariances_ = target
+        self.weights_path_, self.means_path_, self.covariances_path_ = path
         self.plan_, self.loss_curve_ = flow.plan, flow.losses
         self.loss_ = float(flow.losses[best])
         self.n_iter_ = len(flow.losses) - 1
         self.converged_ = flow.converged
         if not self.converged_:
-            last, before = flow.losses[-1], flow.losses[-2]
+            before, last = flow.losses[-2:]
             warn_user(
                 f"The flow did not converge in max_iter={self.max_iter} steps: the "
                 f"last one took the loss from {before:.6g} to {last:.6g}, a "
@@ -389,7 +433,7 @@ class GMMFlowFitter(
     def _density(self) -> GaussianMixture:
         check_is_fitted(self)
         fitted = Mixture(self.weights_, self.means_, self.covariances_)
-        return build_gaussian_mixture(fitted, self.random_state, self.covariance_type)
+        return build_gaussian_mixture(fitted, self.random_state, self._covariance_type)
 
     def _evaluate_density(self, method: str, X: ArrayLike) -> Any:
         density = self._density()
@@ -398,7 +442,9 @@ class GMMFlowFitter(
             return getattr(density, method)(X)
 
     def transform(self, X: ArrayLike) -> Array:
-        """Probabilities of the components given each sample.
+        """Posterior probabilities of the components given each sample.
+
+        This is :meth:`predict_proba`, under the name that a pipeline calls.
 
         Parameters
         ----------
@@ -409,11 +455,19 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples, n_components)
             Rows sum to 1.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self.predict_proba(X)
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Probabilities of the components given each sample.
+        """Posterior probabilities of the components given each sample.
 
         Parameters
         ----------
@@ -424,10 +478,18 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples, n_components)
             Rows sum to 1.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self._evaluate_density("predict_proba", X)
 
-    def predict(self, X: ArrayLike) -> NDArray[np.intp]:
+    def predict(self, X: ArrayLike) -> Indices:
         """Most probable component of each sample.
 
         Parameters
@@ -439,6 +501,14 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples,)
             Indices of components.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self._evaluate_density("predict", X)
 
@@ -454,11 +524,19 @@ class GMMFlowFitter(
         -------
         ndarray of shape (n_samples,)
             Log-likelihoods.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return self._evaluate_density("score_samples", X)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Mean logarithm of the density.
+        """Mean logarithm of the density at the samples.
 
         Parameters
         ----------
@@ -471,11 +549,19 @@ class GMMFlowFitter(
         -------
         float
             Mean log-likelihood of a sample.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return float(self._evaluate_density("score", X))
 
     def aic(self, X: ArrayLike) -> float:
-        """Akaike's information criterion; lower is better.
+        """Akaike's information criterion of the mixture; lower is better.
 
         Parameters
         ----------
@@ -486,11 +572,19 @@ class GMMFlowFitter(
         -------
         float
             Criterion of all samples together.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return float(self._evaluate_density("aic", X))
 
     def bic(self, X: ArrayLike) -> float:
-        """Bayesian information criterion; lower is better.
+        """Bayesian information criterion of the mixture; lower is better.
 
         Parameters
         ----------
@@ -501,10 +595,18 @@ class GMMFlowFitter(
         -------
         float
             Criterion of all samples together.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the samples are not finite, or have other features than the data of
+            :meth:`fit`.
         """
         return float(self._evaluate_density("bic", X))
 
-    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.intp]]:
+    def sample(self, n_samples: int = 1) -> tuple[Array, Indices]:
         """Draw samples from the fitted mixture.
 
         Parameters
@@ -515,9 +617,16 @@ class GMMFlowFitter(
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Samples, those of a component together.
+            Samples, those of one component after those of another.
         y : ndarray of shape (n_samples,)
-            Their components.
+            Component of each sample.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `n_samples` is below 1.
         """
         return self._density().sample(n_samples)
 
@@ -527,8 +636,12 @@ class GMMFlowFitter(
         Returns
         -------
         GaussianMixture
-            A fitted estimator with the same density, which is independent of this
-            one.
+            A fitted estimator with the same density. It shares no array with this one.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
         """
         density = deepcopy(self._density())
         density.set_params(reg_covar=self.reg_covar)
@@ -542,18 +655,18 @@ class GMMFlowFitter(
     ) -> Array:
         """Move samples of the initial mixture towards the target.
 
-        They move along the optimal plan between the two, independently of the
-        path that the flow took [1]_.
+        They move along the optimal plan between the initial mixture and the target,
+        which does not depend on the path that the flow took [1]_.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples of the initial mixture.
         method : {'barycentric', 'random'}, default='barycentric'
-            Whether a sample goes to the mean of its images under the plan's
-            Gaussian maps, or to the image under one that is drawn by its
-            probability. Only the second makes samples of the target; the first is
-            a function of the sample, and smoother.
+            With 'barycentric', a sample goes to the mean of its images under the
+            Gaussian maps of the plan, weighed by their posterior probabilities: a
+            smooth function of the sample. With 'random', it goes to the image under one
+            map, drawn by these probabilities: only this makes samples of the target.
         t : float, default=1.0
             Part of the way to go, from 0 to 1.
 
@@ -564,8 +677,12 @@ class GMMFlowFitter(
 
         Raises
         ------
+        NotFittedError
+            If the estimator is not fitted.
         ValueError
-            If `method` or `t` is not among these.
+            If `method` is none of these, `t` is not between 0 and 1, the samples are
+            not finite or have other features than the data of :meth:`fit`, or a
+            covariance of the initial mixture is singular.
 
         References
         ----------
@@ -601,7 +718,9 @@ class GMMFlowFitter(
         return (1 - t) * points + t * moved
 
     def interpolate(self, t: float) -> Mixture:
-        """Point of the geodesic between the initial mixture and the target.
+        """Point of the MW2 geodesic between the initial mixture and the target.
+
+        The geodesic does not depend on the path that the flow took [1]_.
 
         Parameters
         ----------
@@ -610,24 +729,44 @@ class GMMFlowFitter(
 
         Returns
         -------
-        Mixture
+        skwot.mixtures.Mixture
             NamedTuple of weights of shape (n_pairs,), means of shape (n_pairs,
-            n_features) and covariances of shape (n_pairs, n_features,
-            n_features): one component for each pair of components that the plan
-            between the two joins.
+            n_features) and covariances of shape (n_pairs, n_features, n_features):
+            one component for each pair of components that the plan between the two
+            joins.
 
         Raises
         ------
+        NotFittedError
+            If the estimator is not fitted.
         ValueError
             If `t` is not between 0 and 1.
+
+        References
+        ----------
+        .. [1] Delon, J., & Desolneux, A. (2020). A Wasserstein-type distance in the
+           space of Gaussian mixture models. SIAM Journal on Imaging Sciences,
+           13(2), 936-970.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skwot import GMMFlowFitter
+        >>> flow = GMMFlowFitter(
+        ...     init=([1.0], [[0.0]], [[[1.0]]]), target=([1.0], [[5.0]], [[[4.0]]])
+        ... ).fit(np.zeros((1, 1)))
+        >>> weights, means, covariances = flow.interpolate(0.5)
+        >>> means, covariances
+        (array([[2.5]]), array([[[2.25]]]))
         """
         check_is_fitted(self)
         _check_time(t)
         return interpolate_mixtures(*self._ends(), t)
 
     def _ends(self) -> tuple[Mixture, Mixture]:
+        """Return the initial mixture and the target, with full covariances."""
         weights, means = self.weights_path_[0], self.means_path_[0]
-        kind, covariances = self.covariance_type, self.covariances_path_[0]
+        kind, covariances = self._covariance_type, self.covariances_path_[0]
         full = expand_full(covariances, kind, *means.shape)
         target = self.target_weights_, self.target_means_, self.target_covariances_
         return Mixture(weights, means, full), Mixture(*target)
@@ -641,3 +780,13 @@ class GMMFlowFitter(
 def _check_time(t: float) -> None:
     if not 0 <= t <= 1:
         raise ValueError(f"t must be between 0 and 1, got {t!r}.")
+
+
+def _check_size(mixture: Mixture, name: str, **expected: int) -> None:
+    """Compare the number of components with the parameter that says how many."""
+    ((parameter, size),) = expected.items()
+    if len(mixture.weights) != size:
+        raise ValueError(
+            f"{name} must have {parameter}={size} components, got "
+            f"{len(mixture.weights)}."
+        )

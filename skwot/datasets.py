@@ -123,12 +123,12 @@ def make_gaussian_mixtures(
     -------
     X : ndarray of shape (n_samples, n_features)
         Samples of the initial mixture.
-    initial : Mixture
+    initial : skwot.mixtures.Mixture
         NamedTuple of weights of shape (n_components,), drawn uniformly from the
         simplex, means of shape (n_components, n_features) and covariances of
         shape (n_components, n_features, n_features).
-    target : Mixture
-        Likewise.
+    target : skwot.mixtures.Mixture
+        Likewise, with `n_target_components` components.
 
     Examples
     --------

@@ -1,5 +1,6 @@
 import pickle
 
+import joblib
 import numpy as np
 import ot
 import pandas as pd
@@ -15,10 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skwot._flow import GMMFlowFitter
+from skwot._gmm.flow import flow_mixture
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs
-from skwot.datasets import make_gaussian_mixtures
+from skwot._gmm.settings import Settings
 from tests.generators.gaussians import random_mixture
 
 
@@ -244,17 +246,21 @@ def test_initial_mixtures_by_name(blobs, init):
 
 
 def test_n_init_keeps_the_best_flow_whatever_n_jobs(blobs):
-    single = [
-        GMMFlowFitter(2, n_target_components=6, n_init=n, random_state=3)
-        .fit(blobs)
-        .loss_
-        for n in (1, 5)
-    ]
-    assert single[1] <= single[0]
-    threads = GMMFlowFitter(
-        2, n_target_components=6, n_init=5, random_state=3, n_jobs=2
-    ).fit(blobs)
-    assert threads.loss_ == single[1]
+    flow = GMMFlowFitter(2, n_target_components=6, random_state=3)
+    first = clone(flow).fit(blobs).loss_
+    best = clone(flow).set_params(n_init=5).fit(blobs).loss_
+    assert best <= first
+    with joblib.parallel_config("threading", n_jobs=2):
+        assert clone(flow).set_params(n_init=5).fit(blobs).loss_ == best
+
+
+def test_flows_can_be_sent_to_other_processes(pair):
+    # What joblib does to arguments and results, without the start of a process.
+    task = flow_mixture, (*pair, Settings(max_iter=2))
+    function, arguments = pickle.loads(pickle.dumps(task))
+    found = pickle.loads(pickle.dumps(function(*arguments)))
+    for mine, theirs in zip(found, flow_mixture(*task[1]), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_warm_start_goes_on(pair):
@@ -265,6 +271,76 @@ def test_warm_start_goes_on(pair):
     flow.set_params(max_iter=100).fit(np.zeros((1, 3)))
     assert flow.loss_curve_[0] == pytest.approx(first, rel=1e-12)
     assert flow.converged_
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_warm_start_goes_on_after_a_change_of_the_covariance_type(covariance_type):
+    # Three components of three features: diagonals and matrices have one shape.
+    rng = np.random.default_rng(3)
+    initial, target = random_mixture(rng, 3, 3), random_mixture(rng, 3, 3)
+    flow = GMMFlowFitter(3, init=initial, target=target, covariance_type="tied")
+    flow.fit(np.zeros((1, 3)))
+    tied = Mixture(flow.weights_, flow.means_, np.stack([flow.covariances_] * 3))
+    flow.set_params(covariance_type=covariance_type, warm_start=True)
+    flow.fit(np.zeros((1, 3)))
+    expected = clone(flow).set_params(init=tied).fit(np.zeros((1, 3)))
+    np.testing.assert_allclose(flow.loss_curve_, expected.loss_curve_, rtol=1e-12)
+
+
+def test_warm_start_needs_a_fit_of_the_same_size(flow, blobs):
+    flow.set_params(warm_start=True, target=None, n_target_components=1)
+    with pytest.raises(ValueError, match=r"warm_start=True .* 3 features .* X with 2"):
+        flow.fit(blobs[:, :2])
+    with pytest.raises(ValueError, match=r"warm_start=True .* n_components=5 .* got 4"):
+        flow.set_params(n_components=5).fit(blobs)
+
+
+def test_a_refit_keeps_nothing_of_the_last_fit(pair, blobs):
+    frame = pd.DataFrame(blobs, columns=["a", "b", "c"])
+    refitted = GMMFlowFitter(4, init=pair[0], target=pair[1]).fit(frame)
+    options = {"init": "kmeans", "target": None, "n_components": 2}
+    refitted.set_params(**options, covariance_type="diag", random_state=0)
+    fresh = clone(refitted).fit(blobs[:, :2])
+    refitted.fit(blobs[:, :2])
+    assert vars(refitted).keys() == vars(fresh).keys()
+    for name, value in vars(fresh).items():
+        np.testing.assert_array_equal(getattr(refitted, name), value)
+
+
+POINT = ([1.0], [[0.0]], [[[0.0]]])
+
+
+@pytest.mark.parametrize(
+    ("options", "X"),
+    [
+        ({"init": "nowhere"}, np.ones((9, 2))),
+        ({"n_components": 7, "init": "kmeans"}, np.ones((3, 2))),
+        ({"reg_covar": 0.0, "n_components": 1, "init": POINT, "target": POINT}, [[1]]),
+        ({"target": ([1.0], [[0.0]], [[[-1.0]]])}, np.ones((9, 1))),
+        ({"device": "nowhere"}, np.ones((9, 3))),
+        ({}, np.full((9, 5), np.nan)),
+        ({"max_iter": 0}, np.ones((9, 3))),
+    ],
+)
+def test_a_refit_that_fails_leaves_every_attribute_as_it_was(flow, options, X):
+    flow.set_params(**options)
+    before = dict(vars(flow))
+    with pytest.raises(ValueError):  # noqa: PT011 - each has a message of its own
+        flow.fit(X)
+    assert vars(flow).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(flow).items())
+
+
+def test_an_interrupted_refit_leaves_every_attribute_as_it_was(flow, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skwot._flow.flow_mixture", interrupt)
+    before = dict(vars(flow))
+    with pytest.raises(KeyboardInterrupt):
+        flow.fit(np.zeros((1, 3)))
+    assert vars(flow).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(flow).items())
 
 
 def test_clone_keeps_given_mixtures_fitted(blobs):
@@ -556,36 +632,50 @@ def test_interpolation_is_a_geodesic(pair, covariance_type):
 
 
 @pytest.mark.parametrize("name", ["target", "init"])
+def test_a_mixture_that_is_none_is_named(pair, blobs, name):
+    weights, means, covariances = pair[1]
+    with pytest.raises(ValueError, match=f"{name}: means must have shape"):
+        GMMFlowFitter(3, **{name: (weights, means[:, :2], covariances)}).fit(blobs)
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("options", "message"),
     [
-        (lambda w, m, c: (w, m[:, :2], c[:, :2, :2]), "means must have shape"),
-        (lambda w, m, c: (w, m, c[:, :2, :2]), "covariances must have shape"),
-        (lambda w, m, c: (w, m[:2], c), "means must have shape"),
-        (lambda w, m, c: (2 * w, m, c), "sum to 1, got .* a sum of 2"),
-        (lambda w, m, c: (w - [0.9, -0.9, 0], m, c), "non-negative"),
-        (lambda w, m, c: (w, m * np.nan, c), "means must be finite"),
-        (lambda w, m, c: (w, m, -c), "positive semi-definite, got the eigenvalue"),
-        (lambda w, m, c: (w, m, c + np.triu(np.ones((3, 3)), 1)), "symmetric"),
-        (lambda w, m, c: (w, m), "a fitted mixture or a tuple"),
-        (lambda w, m, c: ("a", m, c), "arrays of numbers"),
-        (lambda w, m, c: (1.0, m, c), "weights must be a vector"),
-        (lambda w, m, c: 7, "a fitted mixture or a tuple"),
+        ({"n_components": 3}, "init must have n_components=3 components, got 4"),
+        (
+            {"n_target_components": 5},
+            "target must have n_target_components=5 components, got 3",
+        ),
+        ({"init": "nowhere"}, r"init must be .* 'kmeans'.*got 'nowhere'"),
+        (
+            {"solver": "bures", "learning_rate": 0.1},
+            "learning_rate must be 'auto' with solver='bures'.*learning_rate=0.1",
+        ),
+        ({"n_init": 2}, "n_init must be 1 with a mixture as init.*got n_init=2"),
     ],
 )
-def test_bad_mixtures(pair, blobs, name, change, message):
-    bad = change(*pair[1])
-    with pytest.raises(ValueError, match=f"{name}.*{message}"):
-        GMMFlowFitter(3, **{name: bad}).fit(blobs)
+def test_parameters_that_contradict_each_other(pair, blobs, options, message):
+    parameters = {"n_components": 4, "init": pair[0], "target": pair[1]}
+    with pytest.raises(ValueError, match=message):
+        GMMFlowFitter(**parameters | options).fit(blobs)
 
 
-def test_bad_sizes_and_names(pair, blobs):
-    with pytest.raises(ValueError, match="init must have 3 components, got 4"):
-        GMMFlowFitter(3, init=pair[0]).fit(blobs)
-    with pytest.raises(ValueError, match="target must have 5 components, got 3"):
-        GMMFlowFitter(3, target=pair[1], n_target_components=5).fit(blobs)
-    with pytest.raises(ValueError, match=r"init must be .* 'kmeans'.*got 'nowhere'"):
-        GMMFlowFitter(3, init="nowhere").fit(blobs)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_target_components": 3},
+        {"learning_rate": 0.1, "tol": 10.0, "max_iter": 2, "fixed_weights": True},
+        {"init": "kmeans", "n_init": 2, "warm_start": True},
+        {"n_jobs": 1, "warm_start": True, "solver": "bures"},
+    ],
+)
+def test_parameters_that_agree(pair, blobs, options):
+    parameters = {"n_components": 4, "init": pair[0], "target": pair[1]}
+    flow = GMMFlowFitter(**parameters | options, random_state=0)
+    assert flow.fit(blobs).fit(blobs).converged_
+
+
+def test_bad_data(blobs):
     with pytest.raises(NotFittedError):
         GMMFlowFitter(3, target=GaussianMixture(3)).fit(blobs)
     with pytest.raises(ValueError, match="minimum of 2 is required"):
@@ -613,17 +703,3 @@ def test_a_singular_covariance_without_regularisation_is_an_error(pair, blobs):
     flow = GMMFlowFitter(4, init=flat, target=flat, reg_covar=0.0)
     with pytest.raises(ValueError, match="increase reg_covar"):
         flow.fit(blobs)
-
-
-# Random problems
-
-
-def test_make_gaussian_mixtures_can_be_solved():
-    X, initial, target = make_gaussian_mixtures(
-        4, 3, n_target_components=2, n_samples=20000, random_state=0
-    )
-    np.testing.assert_allclose(X.mean(0), initial.weights @ initial.means, atol=0.1)
-    flow = GMMFlowFitter(4, init=initial, target=target).fit(X)
-    assert flow.loss_ <= 1e-10 * flow.loss_curve_[0]
-    again = make_gaussian_mixtures(4, 3, n_target_components=2, random_state=0)
-    np.testing.assert_array_equal(again[1].means, initial.means)

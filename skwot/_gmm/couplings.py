@@ -4,40 +4,52 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skwot._gmm.arrays import Array, Indices
 from skwot._gmm.gaussians import geodesic
-from skwot._gmm.mixtures import MASS_ROUNDING, Array, Mixture, prepare_target
+from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import solve_mw2
-from skwot._gmm.pair_costs import pair_costs
+from skwot._gmm.pair_costs import pair_costs, plan_support
 
-# Numbers that a batch of points may use at a time, 32 MB of them.
+# Numbers that the images of a batch of points may take (32 MB).
 _BATCH_NUMBERS = 2**22
 
 
 class Coupling(NamedTuple):
-    """The Gaussian pairs that make up an optimal plan between two mixtures.
+    """The pairs of components that an optimal plan between two mixtures joins.
 
     Attributes
     ----------
-    rows, columns : ndarray of shape (n_pairs,)
-        Components of the two mixtures.
+    rows : ndarray of shape (n_pairs,)
+        Component of the first mixture in each pair.
+    columns : ndarray of shape (n_pairs,)
+        Component of the second mixture in each pair.
     mass : ndarray of shape (n_pairs,)
+        What the plan carries from one to the other.
     maps : ndarray of shape (n_pairs, d, d)
-        Linear parts of the Gaussian maps.
+        Matrices of the Gaussian maps.
     """
 
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
+    rows: Indices
+    columns: Indices
     mass: Array
     maps: Array
 
 
 def couple(mixture: Mixture, other: Mixture) -> Coupling:
-    """Optimal plan for MW2 between two mixtures."""
+    """Find an optimal plan for MW2 between two mixtures.
+
+    Parameters
+    ----------
+    mixture, other : Mixture
+
+    Returns
+    -------
+    Coupling
+    """
     costs = pair_costs(prepare_target(other))
     plan = solve_mw2(*mixture, costs).plan
-    rows, columns = np.nonzero(plan > MASS_ROUNDING)
+    rows, columns = np.nonzero(plan_support(plan))
     return Coupling(rows, columns, plan[rows, columns], costs.maps(rows, columns))
 
 
@@ -47,7 +59,9 @@ def interpolate_mixtures(mixture: Mixture, other: Mixture, t: float) -> Mixture:
     Parameters
     ----------
     mixture, other : Mixture
-    t : float in [0, 1]
+        The ends, at times 0 and 1.
+    t : float
+        From 0 to 1.
 
     Returns
     -------
@@ -65,6 +79,9 @@ def transport_barycentric(
     points: Array, responsibilities: Array, mixture: Mixture, other: Mixture
 ) -> Array:
     """Mean image of each point (Delon & Desolneux, 2020, section 6.3, T_mean).
+
+    The mean is over the Gaussian maps of all pairs, by their posterior probabilities
+    given the point.
 
     Parameters
     ----------
@@ -103,14 +120,15 @@ def transport_random(
 ) -> Array:
     """Image of each point under one Gaussian map, drawn from the plan.
 
-    The pair of components is drawn from its posterior probability given the
-    point (Delon & Desolneux, 2020, section 6.3, T_rand): so a sample of `mixture`
-    becomes one of `other`.
+    The pair of components is drawn by its posterior probability given the point (Delon
+    & Desolneux, 2020, section 6.3, T_rand), so that a sample of `mixture` becomes a
+    sample of `other`.
 
     Parameters
     ----------
     points : ndarray of shape (n, d)
     responsibilities : ndarray of shape (n, n_components)
+        Posterior probabilities of the components of `mixture`.
     mixture, other : Mixture
     rng : RandomState
 
@@ -123,8 +141,9 @@ def transport_random(
     uniform = rng.uniform(size=len(points))
 
     def move(batch: slice) -> Array:
-        bounds = np.cumsum(responsibilities[batch][:, pairs.rows] * share, axis=1)
-        drawn = (bounds[:, :-1] <= (uniform[batch] * bounds[:, -1])[:, None]).sum(1)
+        cumulated = np.cumsum(responsibilities[batch][:, pairs.rows] * share, axis=1)
+        level = uniform[batch] * cumulated[:, -1]
+        drawn = (cumulated[:, :-1] <= level[:, None]).sum(1)
         centred = points[batch] - mixture.means[pairs.rows[drawn]]
         images = np.einsum("nij,nj->ni", pairs.maps[drawn], centred)
         return images + other.means[pairs.columns[drawn]]
@@ -135,6 +154,7 @@ def transport_random(
 def _in_batches(
     move: Callable[[slice], Array], n_points: int, numbers_per_point: int
 ) -> Array:
+    """Move points batch by batch, so that the images of all never exist at once."""
     size = max(1, _BATCH_NUMBERS // numbers_per_point)
     batches = range(0, n_points, size)
     return np.concatenate([move(slice(i, i + size)) for i in batches])

@@ -1,16 +1,17 @@
 """Covariance types of scikit-learn: full, tied, diag and spherical.
 
-Inside, covariances are a stack of matrices (n, d, d), or of diagonals (n, d) where
-nothing has off-diagonal entries. A type is a linear subspace of the stacks, and in
-its own shape that of scikit-learn's attributes. NumPy arrays or PyTorch tensors.
+Inside, the covariances of a mixture are a stack of matrices (n, d, d), or of diagonals
+(n, d) where no matrix of a problem has an entry off its diagonal. A covariance type is
+a linear subspace of the stacks. scikit-learn's attributes hold an element of it in a
+shape of their own: (n, d, d), (d, d), (n, d) or (n,), in the order of the types above.
 """
 
 from typing import Any
 
 import numpy as np
 
-from skwot._gmm.gaussians import eye_like, namespace
-from skwot._gmm.mixtures import Array
+from skwot._gmm.arrays import Array, as_like, eye_like, namespace, per_row
+from skwot._gmm.mixtures import Mixture
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
@@ -18,8 +19,9 @@ COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 def constrain(matrices: Any, weights: Array, kind: str) -> Any:
     """Project a stack onto a covariance type.
 
-    Of covariances this keeps the moments that the type can represent; of the strains
-    of a gradient step it makes the best one within the type.
+    The projection is orthogonal in the inner product that weighs the components. A
+    projected covariance keeps the moments that the type can represent, and a projected
+    gradient step is the best one within the type.
 
     Parameters
     ----------
@@ -33,10 +35,8 @@ def constrain(matrices: Any, weights: Array, kind: str) -> Any:
     array of the same shape
     """
     if kind == "tied":
-        shares = weights / weights.sum()
-        if not isinstance(matrices, np.ndarray):
-            shares = matrices.new_tensor(shares)
-        mean = (shares.reshape(-1, *(1 for _ in matrices.shape[1:])) * matrices).sum(0)
+        shares = as_like(weights / weights.sum(), matrices)
+        mean = (per_row(shares, matrices) * matrices).sum(0)
         return mean + 0 * matrices
     if kind == "spherical":
         return expand(compact(matrices, kind), kind, matrices)
@@ -46,7 +46,7 @@ def constrain(matrices: Any, weights: Array, kind: str) -> Any:
 
 
 def compact(matrices: Any, kind: str) -> Any:
-    """Bring a stack of a covariance type into scikit-learn's shape.
+    """Bring a stack within a covariance type into scikit-learn's shape.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def expand(values: Any, kind: str, like: Any) -> Any:
     values : array of shape (n, d, d), (d, d), (n, d) or (n,)
     kind : {'full', 'tied', 'diag', 'spherical'}
     like : array of shape (n, d, d), or (n, d) if diagonal
-        Gives the shape.
+        A stack of the shape wanted.
 
     Returns
     -------
@@ -88,3 +88,50 @@ def expand(values: Any, kind: str, like: Any) -> Any:
     if kind == "spherical":
         values = xp.tile(values[:, None], (1, like.shape[1]))
     return values[:, :, None] * eye_like(like) if like.ndim == 3 else values
+
+
+def expand_full(values: Array, kind: str, n_components: int, n_features: int) -> Array:
+    """Full covariances from those in scikit-learn's shape.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, d, d), (d, d), (n, d) or (n,)
+    kind : {'full', 'tied', 'diag', 'spherical'}
+    n_components, n_features : int
+        n and d.
+
+    Returns
+    -------
+    ndarray of shape (n, d, d)
+        A copy.
+    """
+    shape = n_components, n_features, n_features
+    return np.array(expand(values, kind, np.broadcast_to(0.0, shape)))
+
+
+def drop_zeros(initial: Mixture, target: Mixture, kind: str) -> tuple[Mixture, Mixture]:
+    """Keep the diagonals alone of a problem in which nothing else matters.
+
+    That is so if the components stay diagonal, by their covariance type, and the
+    target's are.
+
+    Parameters
+    ----------
+    initial, target : Mixture
+    kind : {'full', 'tied', 'diag', 'spherical'}
+
+    Returns
+    -------
+    initial, target : Mixture
+        With covariances of shape (n, d) if their diagonals are all that matters, else
+        as they were.
+    """
+    if target.covariances.ndim == 2 or kind not in ("diag", "spherical"):
+        return initial, target
+    diagonals = compact(target.covariances, "diag")
+    if np.count_nonzero(target.covariances) > np.count_nonzero(diagonals):
+        return initial, target
+    return (
+        initial._replace(covariances=compact(initial.covariances, "diag")),
+        target._replace(covariances=diagonals),
+    )

@@ -1,9 +1,11 @@
-"""Bures-Wasserstein geometry of Gaussian distributions, in batches.
+"""Bures-Wasserstein geometry of Gaussian distributions.
 
-Every function takes stacks of matrices, one matrix a row: NumPy arrays or PyTorch
-tensors, and returns the same. A covariance C is carried to a covariance D by the
-symmetric map T with ``T C T = D``; with the root R of D this is
-``T = R (R C R)^(-1/2) R``, so that the roots of fixed targets are computed once.
+Every function takes stacks of matrices, one matrix a row, as NumPy arrays or PyTorch
+tensors, and returns the same kind. The optimal map between two centred Gaussians with
+covariances C and D is linear, with the symmetric positive semi-definite matrix T that
+fulfils ``T C T = D``. With the root R = D^(1/2) it is ``T = R (R C R)^(-1/2) R``
+(Peyré & Cuturi, 2019, Computational Optimal Transport, remark 2.31): the roots of
+targets that do not change are computed once.
 """
 
 from typing import Any
@@ -11,47 +13,31 @@ from typing import Any
 import numpy as np
 import torch
 
+from skwot._gmm.arrays import eye_like, namespace
+
 _EPS = float(np.finfo(np.float64).eps)
-# Squared distances below this part of the traces lose digits to cancellation.
-_CLOSE = 1e-6
-
-
-def namespace(array: Any) -> Any:
-    """NumPy or PyTorch, whichever the array is of."""
-    # NumPy's overhead is a fraction of PyTorch's for the small stacks of mixtures.
-    return np if isinstance(array, np.ndarray) else torch
-
-
-def to_numpy(array: Any) -> np.ndarray:
-    """NumPy array of an array or tensor on any device."""
-    return array if isinstance(array, np.ndarray) else array.numpy(force=True)
-
-
-def eye_like(matrices: Any) -> Any:
-    """Identity of the size, precision and device of matrices."""
-    if isinstance(matrices, np.ndarray):
-        return np.eye(matrices.shape[-1])
-    return torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
-
-
-def empty_like(matrices: Any, size: int) -> Any:
-    """Uninitialised stack of matrices of the same kind."""
-    shape = size, *matrices.shape[1:]
-    return (
-        np.empty(shape)
-        if isinstance(matrices, np.ndarray)
-        else matrices.new_empty(shape)
-    )
+# A squared Bures distance below this part of tr C + tr D has lost more than half of its
+# digits to cancellation in the usual formula.
+_CANCELLING = 1e-6
 
 
 def inner_products(matrices: Any, others: Any) -> Any:
-    """Frobenius inner product of each pair of two stacks of matrices."""
+    """Frobenius inner product of each matrix of a stack with that of another.
+
+    Parameters
+    ----------
+    matrices, others : array of shape (n, d, d)
+
+    Returns
+    -------
+    array of shape (n,)
+    """
     linalg, size = namespace(matrices).linalg, len(matrices)
     return linalg.vecdot(matrices.reshape(size, -1), others.reshape(size, -1))
 
 
 def spectral_roots(covariances: Any) -> Any:
-    """Square roots of the eigenvalues, ascending.
+    """Square roots of the eigenvalues.
 
     Parameters
     ----------
@@ -60,13 +46,14 @@ def spectral_roots(covariances: Any) -> Any:
     Returns
     -------
     array of shape (..., d)
+        Ascending; zero for eigenvalues that rounding made negative.
     """
     xp = namespace(covariances)
     return xp.sqrt(xp.clip(xp.linalg.eigvalsh(covariances), 0, None))
 
 
 def matrix_roots(covariances: Any) -> Any:
-    """Positive semi-definite square roots.
+    """Symmetric positive semi-definite square roots.
 
     Parameters
     ----------
@@ -84,15 +71,17 @@ def matrix_roots(covariances: Any) -> Any:
 def bures_lower_bounds(spectra: Any, target_spectra: Any) -> Any:
     """Bound the squared Bures distance of every pair of covariances from below.
 
-    The nuclear norm of a product is at most the inner product of the singular
-    values (von Neumann's trace inequality), so the squared distance is at least
-    that of the sorted spectra.
+    The distance is ``tr C + tr D - 2 |C^(1/2) D^(1/2)|_*``, and the nuclear norm of a
+    product is at most the inner product of the two sorted vectors of singular values
+    (von Neumann's trace inequality). So the squared Euclidean distance between the
+    sorted roots of the eigenvalues is never larger.
 
     Parameters
     ----------
     spectra : array of shape (n, d)
-        Square roots of eigenvalues, ascending.
+        Square roots of the eigenvalues, ascending.
     target_spectra : array of shape (m, d)
+        Likewise.
 
     Returns
     -------
@@ -107,14 +96,17 @@ def pair_eigensystems(covariances: Any, target_roots: Any) -> tuple[Any, Any]:
     Parameters
     ----------
     covariances : array of shape (n, d, d)
+        The matrices C.
     target_roots : array of shape (n, d, d)
+        The matrices R.
 
     Returns
     -------
     values : array of shape (n, d)
-        Ascending, with the fidelity of the pair as sum. Those whose squares are
-        within rounding of zero are zero.
+        Eigenvalues, ascending. Their sum is the fidelity of the pair. An eigenvalue
+        whose square is within rounding of zero is zero.
     vectors : array of shape (n, d, d)
+        Eigenvectors, in columns.
     """
     xp = namespace(covariances)
     squares, vectors = xp.linalg.eigh(target_roots @ covariances @ target_roots)
@@ -125,47 +117,51 @@ def pair_eigensystems(covariances: Any, target_roots: Any) -> tuple[Any, Any]:
 def squared_bures(covariances: Any, maps: Any, traces: Any, eigenvalues: Any) -> Any:
     """Squared Bures distance of each pair.
 
-    ``tr C + tr D - 2 tr (R C R)^(1/2)`` (Peyré & Cuturi, 2019, remark 2.31). This
-    cancels when C and D are close, and is then computed from the map instead.
+    It is ``tr C + tr D - 2 tr (R C R)^(1/2)`` (Peyré & Cuturi, 2019, remark 2.31).
+    Where C and D are so close that this cancels, it is the mean squared displacement
+    by the map, ``tr (I - T) C (I - T)``.
 
     Parameters
     ----------
     covariances : array of shape (n, d, d)
+        The matrices C.
     maps : array of shape (n, d, d)
-        See :func:`transport_maps`.
+        The matrices T of :func:`transport_maps`.
     traces : array of shape (n,)
         ``tr C + tr D``.
     eigenvalues : array of shape (n, d)
-        See :func:`pair_eigensystems`.
+        The values of :func:`pair_eigensystems`.
 
     Returns
     -------
     array of shape (n,)
     """
     squares = (traces - 2 * eigenvalues.sum(-1)).clip(0)
-    # The map of a singular pair leaves out what it cannot reach.
-    close = (squares < _CLOSE * traces) & (eigenvalues[:, 0] > 0)
+    # The map of a singular pair lacks the directions that it cannot reach, so that the
+    # displacement by it is not the distance.
+    close = (squares < _CANCELLING * traces) & (eigenvalues[:, 0] > 0)
     if close.any():
-        squares[close] = _displacement(covariances[close], maps[close])
+        squares[close] = _squared_displacements(covariances[close], maps[close])
     return squares
 
 
-def _displacement(covariances: Any, maps: Any) -> Any:
-    """``tr (I - T) C (I - T)``, what the maps move by: small without cancelling."""
+def _squared_displacements(covariances: Any, maps: Any) -> Any:
+    """``tr (I - T) C (I - T)``, which is small without cancelling."""
     strains = eye_like(maps) - maps
     return inner_products(strains @ covariances, strains).clip(0)
 
 
 def transport_maps(target_roots: Any, eigenvalues: Any, eigenvectors: Any) -> Any:
-    """Symmetric linear maps T with ``T C T = D``.
+    """Symmetric matrices T of the optimal maps, with ``T C T = D``.
 
     Directions in which C or D has no variance are mapped to zero.
 
     Parameters
     ----------
     target_roots : array of shape (n, d, d)
+        The matrices R.
     eigenvalues, eigenvectors : array of shape (n, d), array of shape (n, d, d)
-        See :func:`pair_eigensystems`.
+        What :func:`pair_eigensystems` returns.
 
     Returns
     -------
@@ -178,15 +174,18 @@ def transport_maps(target_roots: Any, eigenvalues: Any, eigenvectors: Any) -> An
 
 
 def geodesic(covariances: Any, targets: Any, maps: Any, t: float) -> Any:
-    """Covariances at time t of the geodesics from C to D.
+    """Covariances at time t of the Bures-Wasserstein geodesics from C to D.
 
-    ``((1 - t) I + t T) C ((1 - t) I + t T)``, expanded with ``T C T = D``: so the
-    ends are exact, whatever the rank.
+    They are ``((1 - t) I + t T) C ((1 - t) I + t T)`` (McCann, 1997, A convexity
+    principle for interacting gases, example 1.7). The product is expanded with
+    ``T C T = D``, so that both ends are exact, whatever the rank.
 
     Parameters
     ----------
     covariances, targets, maps : array of shape (n, d, d)
+        The matrices C, D and T.
     t : float
+        From 0 to 1.
 
     Returns
     -------
@@ -198,7 +197,10 @@ def geodesic(covariances: Any, targets: Any, maps: Any, t: float) -> Any:
 
 
 def are_positive_definite(matrices: Any) -> bool:
-    """Whether a stack of symmetric matrices is, by a fraction of an eigh's time."""
+    """Say whether all symmetric matrices of a stack are positive definite.
+
+    A Cholesky decomposition tells, in a fraction of the time of the eigenvalues.
+    """
     if not isinstance(matrices, np.ndarray):
         return not bool(torch.linalg.cholesky_ex(matrices).info.any())
     try:
@@ -209,17 +211,18 @@ def are_positive_definite(matrices: Any) -> bool:
 
 
 def raise_spectrum(covariances: Any, floor: float) -> Any:
-    """Project onto the symmetric matrices with eigenvalues of at least `floor`.
+    """Project onto the symmetric matrices with eigenvalues of at least a floor.
 
     Parameters
     ----------
     covariances : array of shape (n, d, d), or (n, d) if diagonal
     floor : float
+        In the unit of the covariances.
 
     Returns
     -------
     array of the same shape
-        Matrices that fulfil the bound are returned as they are.
+        Matrices whose eigenvalues are at least the floor are returned as they are.
     """
     xp = namespace(covariances)
     if covariances.ndim == 2:

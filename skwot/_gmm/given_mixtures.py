@@ -1,31 +1,20 @@
-"""Mixtures that a user gives, or that scikit-learn estimates from data."""
+"""Mixtures that a user gives."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from skwot._gmm.covariance_types import expand
-from skwot._gmm.mixtures import Mixture, precision_factors, summarise_clusters
+from skwot._gmm.arrays import Array
+from skwot._gmm.covariance_types import expand_full
+from skwot._gmm.mixtures import Mixture
 
-Array = NDArray[np.float64]
-
-INIT_NAMES = ("k-means++", "kmeans", "random", "random_from_data")
-# EM has to converge by itself: an estimator's max_iter counts its own steps.
-_EM_MAX_ITER = 1000
-# What float32 parameters may be off by.
+# What parameters that were computed in float32 may be off by, relative to the sum of
+# the weights or to the largest entry of a covariance.
 _ROUNDING = 1e-6
 
 
-def read_mixture(
-    value: Any,
-    name: str,
-    n_features: int,
-    n_components: int | None = None,
-    kind: str = "full",
-) -> Mixture:
+def read_mixture(value: Any, name: str, n_features: int, kind: str = "full") -> Mixture:
     """Validate a mixture that a user gave.
 
     Parameters
@@ -36,8 +25,6 @@ def read_mixture(
         Name of the parameter, for the messages.
     n_features : int
         Expected number of features.
-    n_components : int, default=None
-        Expected number of components, if one is.
     kind : {'full', 'tied', 'diag', 'spherical'}, default='full'
         Shape of a tuple's covariances, if they are not full.
 
@@ -49,10 +36,14 @@ def read_mixture(
     Raises
     ------
     ValueError
-        If it is not a mixture, or not one of these sizes.
+        If it is not a mixture, not finite, or not of these sizes; if the weights are
+        not on the simplex, or a covariance is not symmetric and positive
+        semi-definite.
+    NotFittedError
+        If it is an estimator that is not fitted.
     """
     weights, means, covariances = _read_arrays(value, name, n_features, kind)
-    _check_weights(weights, name, n_components)
+    _check_weights(weights, name)
     size = len(weights)
     _check_shape(means, (size, n_features), f"{name}: means")
     _check_shape(covariances, (size, n_features, n_features), f"{name}: covariances")
@@ -64,6 +55,7 @@ def read_mixture(
 def _read_arrays(
     value: Any, name: str, n_features: int, kind: str
 ) -> tuple[Array, ...]:
+    """Copy what was given; covariances in the shape of their type become full."""
     if isinstance(value, (tuple, list)) and len(value) == 3:
         parts = value
     else:
@@ -84,6 +76,7 @@ def _read_arrays(
 
 
 def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
+    """Read what a fitted mixture holds, and the type of its covariances."""
     if hasattr(value, "fit") and not hasattr(value, "weights_"):
         check_is_fitted(value)
     try:
@@ -97,7 +90,7 @@ def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
 
 
 def _fill(covariances: Array, kind: str, n_components: int, n_features: int) -> Array:
-    """Full covariances from those of a covariance type; other shapes are kept."""
+    """Fill covariances of a covariance type; those of any other shape are kept."""
     shapes = {
         "tied": (n_features, n_features),
         "diag": (n_components, n_features),
@@ -108,22 +101,10 @@ def _fill(covariances: Array, kind: str, n_components: int, n_features: int) -> 
     return expand_full(covariances, kind, n_components, n_features)
 
 
-def expand_full(
-    covariances: Array, kind: str, n_components: int, n_features: int
-) -> Array:
-    """Full covariances from those of a covariance type."""
-    shape = n_components, n_features, n_features
-    return np.array(expand(covariances, kind, np.broadcast_to(0.0, shape)))
-
-
-def _check_weights(weights: Array, name: str, n_components: int | None) -> None:
+def _check_weights(weights: Array, name: str) -> None:
     if weights.ndim != 1 or not len(weights):
         raise ValueError(
             f"{name}: weights must be a vector, got an array of shape {weights.shape}."
-        )
-    if n_components is not None and len(weights) != n_components:
-        raise ValueError(
-            f"{name} must have {n_components} components, got {len(weights)}."
         )
     if weights.min() < 0 or abs(weights.sum() - 1) > _ROUNDING:
         raise ValueError(
@@ -153,86 +134,3 @@ def _check_covariances(covariances: Array, name: str) -> None:
             f"{name}: covariances must be positive semi-definite, got the "
             f"eigenvalue {smallest[worst]:.6g} in component {worst}."
         )
-
-
-def simplify(initial: Mixture, target: Mixture, kind: str) -> tuple[Mixture, Mixture]:
-    """Keep only the diagonals of covariances if all that is needed are diagonals."""
-    diagonals = np.einsum("nkk->nk", target.covariances)
-    if kind not in ("diag", "spherical") or np.count_nonzero(
-        target.covariances
-    ) > np.count_nonzero(diagonals):
-        return initial, target
-    return (
-        initial._replace(covariances=np.einsum("nkk->nk", initial.covariances)),
-        target._replace(covariances=diagonals),
-    )
-
-
-def estimate_mixture(
-    X: Array, n_components: int, kind: str, reg_covar: float, random_state: Any
-) -> Mixture:
-    """Mixture of largest likelihood, by scikit-learn's EM."""
-    points, shift, scale = _standardise(X)
-    model = GaussianMixture(
-        n_components,
-        covariance_type=kind,
-        reg_covar=reg_covar,
-        max_iter=_EM_MAX_ITER,
-        random_state=random_state,
-    ).fit(points)
-    covariances = expand_full(model.covariances_, kind, n_components, X.shape[1])
-    found = Mixture(model.weights_, model.means_, covariances)
-    return _restore(found, shift, scale)
-
-
-def seed_mixture(
-    X: Array, n_components: int, init_params: str, random_state: Any
-) -> Mixture:
-    """Mixture that one step of EM makes of scikit-learn's initialisation."""
-    points, shift, scale = _standardise(X)
-    model = GaussianMixture(
-        n_components, init_params=init_params, max_iter=0, random_state=random_state
-    ).fit(points)
-    seeded = summarise_clusters(points, model.predict_proba(points))
-    return _restore(seeded, shift, scale)
-
-
-def _standardise(X: Array) -> tuple[Array, Array, float]:
-    """Centre and scale as a whole: so EM's regularisation has no unit."""
-    shift = X.mean(axis=0)
-    centred = X - shift
-    scale = float(np.sqrt(np.square(centred).mean())) or 1.0
-    return centred / scale, shift, scale
-
-
-def _restore(mixture: Mixture, shift: Array, scale: float) -> Mixture:
-    covariances = mixture.covariances * scale**2
-    return Mixture(mixture.weights, mixture.means * scale + shift, covariances)
-
-
-def build_gaussian_mixture(
-    mixture: Mixture, random_state: Any, kind: str = "full"
-) -> GaussianMixture:
-    """scikit-learn's mixture with given parameters.
-
-    Raises
-    ------
-    ValueError
-        If a covariance is not positive definite.
-    """
-    try:
-        factors = precision_factors(mixture.covariances, kind)
-    except np.linalg.LinAlgError as error:
-        raise ValueError(
-            "A component has a singular covariance, and so no density; "
-            "increase reg_covar."
-        ) from error
-    model = GaussianMixture(
-        len(mixture.weights), covariance_type=kind, random_state=random_state
-    )
-    model.weights_, model.means_, model.covariances_ = mixture
-    model.precisions_cholesky_ = factors
-    matrices = kind in ("full", "tied")
-    model.precisions_ = factors @ factors.swapaxes(-1, -2) if matrices else factors**2
-    model.n_features_in_ = mixture.means.shape[1]
-    return model

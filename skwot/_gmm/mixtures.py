@@ -1,30 +1,42 @@
-"""Gaussian mixtures."""
+"""Gaussian mixtures, those that move and those that stay."""
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from skwot._gmm.gaussians import matrix_roots, namespace, spectral_roots
-
-Array = NDArray[np.float64]
-
-# Masses below the rounding of a plan whose total is one.
-MASS_ROUNDING = 1e-15
-# A cluster that holds less than this part of one point is empty.
-_EMPTY_CLUSTER = 1e-12
+from skwot._gmm.arrays import Array, namespace, to_device
+from skwot._gmm.gaussians import matrix_roots, spectral_roots
 
 
 class Mixture(NamedTuple):
-    """A Gaussian mixture.
+    """A Gaussian mixture, as plain arrays.
 
     Attributes
     ----------
     weights : ndarray of shape (n_components,)
-        Non-negative, with sum 1.
+        Masses of the components, non-negative and with sum 1.
     means : ndarray of shape (n_components, n_features)
+        Means of the components, in the unit of the data.
     covariances : ndarray of shape (n_components, n_features, n_features)
+        Covariances of the components, symmetric and positive semi-definite, in the
+        squared unit of the data.
+
+    See Also
+    --------
+    skwot.GMMFlowFitter : Takes mixtures as `init` and as `target`.
+    skwot.datasets.make_gaussian_mixtures : Draws two mixtures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skwot.mixtures import Mixture
+    >>> mixture = Mixture(
+    ...     weights=np.array([0.25, 0.75]),
+    ...     means=np.array([[0.0], [4.0]]),
+    ...     covariances=np.array([[[1.0]], [[9.0]]]),
+    ... )
+    >>> mixture.weights @ mixture.means
+    array([3.])
     """
 
     weights: Array
@@ -32,10 +44,15 @@ class Mixture(NamedTuple):
     covariances: Array
 
 
-class Target(NamedTuple):
-    """A fixed mixture, with all that its pairs have in common computed once.
+# Its public home, which is what documentation and pickles name.
+Mixture.__module__ = "skwot.mixtures"
 
-    Covariances are matrices of shape (d, d), or of shape (d,) if all are diagonal.
+
+class Target(NamedTuple):
+    """A mixture that does not move, with all that its pairs share computed once.
+
+    The covariances are matrices of shape (d, d), or vectors of shape (d,) if those of
+    both mixtures of a problem are diagonal.
 
     Attributes
     ----------
@@ -45,7 +62,7 @@ class Target(NamedTuple):
     roots : array of shape (m, d, d) or (m, d)
         Square roots of the covariances.
     spectra : array of shape (m, d)
-        Square roots of their eigenvalues, ascending.
+        Square roots of the eigenvalues; ascending, unless the covariances are diagonal.
     traces : array of shape (m,)
     """
 
@@ -57,14 +74,14 @@ class Target(NamedTuple):
     traces: Any
 
 
-def prepare_target(target: Mixture, device: Any = None) -> Target:
-    """Compute what all evaluations against a fixed mixture share.
+def prepare_target(target: Mixture, device: torch.device | None = None) -> Target:
+    """Compute what all distances to the components of a fixed mixture share.
 
     Parameters
     ----------
     target : Mixture
     device : torch device, default=None
-        Where all arrays but the weights live, as tensors; NumPy arrays if None.
+        Where all arrays but the weights live, as tensors; None for NumPy arrays.
 
     Returns
     -------
@@ -79,59 +96,3 @@ def prepare_target(target: Mixture, device: Any = None) -> Target:
         roots, spectra = matrix_roots(covariances), spectral_roots(covariances)
         traces = namespace(means).einsum("nkk->n", covariances)
     return Target(weights, means, covariances, roots, spectra, traces)
-
-
-def to_device(array: Array, device: Any) -> Any:
-    """Tensor on a device, or the array itself if that is None."""
-    return array if device is None else torch.as_tensor(array, device=device)
-
-
-def summarise_clusters(points: Array, responsibilities: Array) -> Mixture:
-    """Mixture with the moments of softly assigned points.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n, d)
-    responsibilities : ndarray of shape (n, n_components)
-        Rows sum to 1.
-
-    Returns
-    -------
-    Mixture
-        A component without any point has the moments of all of them.
-    """
-    lonely = responsibilities.sum(axis=0) < _EMPTY_CLUSTER
-    shares = np.where(lonely, 1 / len(points), responsibilities)
-    shares = shares / shares.sum(axis=0)
-    means = shares.T @ points
-    deviations = (points - mean for mean in means)
-    covariances = [(s * x.T) @ x for s, x in zip(shares.T, deviations, strict=True)]
-    weights = responsibilities.mean(axis=0)
-    return Mixture(weights / weights.sum(), means, np.stack(covariances))
-
-
-def precision_factors(covariances: Array, kind: str = "full") -> Array:
-    """Upper triangular U with ``U U^T`` the inverse of each covariance.
-
-    Parameters
-    ----------
-    covariances : ndarray of shape (n_components, d, d), (d, d), (n_components, d) \
-            or (n_components,)
-    kind : {'full', 'tied', 'diag', 'spherical'}, default='full'
-
-    Returns
-    -------
-    ndarray of the same shape
-
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        If a covariance is not positive definite.
-    """
-    if kind in ("diag", "spherical"):
-        if not (covariances > 0).all():
-            raise np.linalg.LinAlgError("A variance is not positive.")
-        return 1 / np.sqrt(covariances)
-    inverses = np.linalg.inv(np.linalg.cholesky(covariances))
-    # Pivoting leaves rounding in the other triangle.
-    return np.tril(inverses).swapaxes(-1, -2)

@@ -1,8 +1,9 @@
 """MW2, optimal transport between Gaussian mixtures, as a differentiable value.
 
 MW2 is the Wasserstein distance restricted to plans that are Gaussian mixtures
-themselves. It is a discrete transport problem between the components, whose
-ground cost is the squared Bures-Wasserstein distance (Delon & Desolneux, 2020).
+themselves. It is a discrete transport problem between the components, whose ground cost
+is the squared Bures-Wasserstein distance (Delon & Desolneux, 2020, A Wasserstein-type
+distance in the space of Gaussian mixture models, section 4.2).
 """
 
 from typing import Any, NamedTuple
@@ -11,18 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skwot._gmm.gaussians import to_numpy
-from skwot._gmm.mixtures import MASS_ROUNDING, Array
-from skwot._gmm.pair_costs import PairCosts
+from skwot._gmm.arrays import Array, as_like, device_of, per_row, to_numpy
+from skwot._gmm.pair_costs import PairCosts, plan_support
 from skwot._ot.transport import Transport
 
 
 class Gradient(NamedTuple):
-    """Gradient of MW2 squared in a mixture.
+    """Gradient of MW2 squared in the parameters of a mixture.
 
     Attributes
     ----------
-    weights : array of shape (n,)
+    weights : ndarray of shape (n,)
         The potential of the mixture, centred.
     means : array of shape (n, d)
     covariances : array of shape (n, d, d), or (n, d) if diagonal
@@ -57,10 +57,10 @@ def solve_mw2(
 def differentiate_mw2(solved: Transport, means: Any, costs: PairCosts) -> Gradient:
     """Gradient in closed form, at the mixture that was solved last.
 
-    With the plan P between components, and T_ij the linear map of a pair, it is
-    ``2 sum_j P_ij (m_i - m_j)`` in the means, ``sum_j P_ij (I - T_ij)`` in the
-    covariances, and the linear programme's potential in the weights. Only the
-    pairs that carry mass contribute, at most n + m - 1 of them.
+    With the plan P between the components and the matrix T_ij of the map of a pair, the
+    gradient is ``2 sum_j P_ij (m_i - m_j)`` in the means, ``sum_j P_ij (I - T_ij)`` in
+    the covariances, and the potential of the linear programme in the weights. Only the
+    pairs that carry mass contribute, which are at most n + m - 1.
 
     Parameters
     ----------
@@ -73,22 +73,18 @@ def differentiate_mw2(solved: Transport, means: Any, costs: PairCosts) -> Gradie
     Gradient
     """
     plan, target = solved.plan, costs.target
-    rows, columns = np.nonzero(plan > MASS_ROUNDING)
+    rows, columns = np.nonzero(plan_support(plan))
     maps = costs.maps(rows, columns)
-    shares = np.zeros((len(plan), len(rows)))
-    shares[rows, np.arange(len(rows))] = plan[rows, columns]
-    carried = _as_like(shares, means) @ maps.reshape(len(rows), -1)
-    mass = _as_like(plan.sum(axis=1), means)
-    kept = mass.reshape(-1, *(1 for _ in maps.shape[1:])) * costs.identity
+    # A matrix product sums the maps of each row, weighed by the plan.
+    masses = np.zeros((len(plan), len(rows)))
+    masses[rows, np.arange(len(rows))] = plan[rows, columns]
+    mapped = as_like(masses, means) @ maps.reshape(len(rows), -1)
+    row_mass = as_like(plan.sum(axis=1), means)
     return Gradient(
         solved.alpha - solved.alpha.sum() / len(plan),
-        2 * (mass[:, None] * means - _as_like(plan, means) @ target.means),
-        kept - carried.reshape(-1, *maps.shape[1:]),
+        2 * (row_mass[:, None] * means - as_like(plan, means) @ target.means),
+        per_row(row_mass, maps) * costs.identity - mapped.reshape(-1, *maps.shape[1:]),
     )
-
-
-def _as_like(array: Array, like: Any) -> Any:
-    return array if isinstance(like, np.ndarray) else like.new_tensor(array)
 
 
 class _MW2Function(torch.autograd.Function):
@@ -100,14 +96,13 @@ class _MW2Function(torch.autograd.Function):
         covariances: Any,
         costs: PairCosts,
     ) -> tuple[Tensor, Tensor]:
-        # The plan has no gradient: do not make zeros for it.
+        # The plan has no gradient, so PyTorch need not make zeros for it.
         ctx.set_materialize_grads(False)
         masses = to_numpy(weights)
-        if isinstance(costs.target.means, np.ndarray):
+        if device_of(costs.target.means) is None:
             means, covariances = to_numpy(means), to_numpy(covariances)
         solved = solve_mw2(masses, means, covariances, costs)
-        gradient = differentiate_mw2(solved, means, costs)
-        ctx.gradient = gradient
+        ctx.gradient = differentiate_mw2(solved, means, costs)
         plan = torch.from_numpy(solved.plan)
         ctx.mark_non_differentiable(plan)
         return weights.new_full((), solved.value), plan
@@ -116,7 +111,7 @@ class _MW2Function(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         if grads[0] is None:
             return None, None, None, None
-        # Scaled as arrays: PyTorch's overhead exceeds that of NumPy.
+        # NumPy scales small arrays faster than PyTorch does.
         scale, device = grads[0].item(), grads[0].device
         return *(torch.as_tensor(scale * x, device=device) for x in ctx.gradient), None
 
@@ -134,12 +129,13 @@ def mw2(
     covariances : tensor of shape (n, d, d), or (n, d) if diagonal
         Symmetric, positive semi-definite.
     costs : PairCosts
-        Costs towards the target. Repeated evaluations with the same object share
-        what they find.
+        Costs towards the target. Evaluations with the same object share what they find.
 
     Returns
     -------
     value : tensor, scalar
-    plan : tensor of shape (n, m), without gradient
+        In squared units of the data.
+    plan : tensor of shape (n, m)
+        Without gradient, on the CPU.
     """
     return _MW2Function.apply(weights, means, covariances, costs)

@@ -1,8 +1,8 @@
 """Ground costs of MW2: squared Bures-Wasserstein distances between components.
 
-A transport plan uses few pairs of components, and only these need an
-eigendecomposition. All others are excluded by lower bounds: a plan that is optimal
-for costs which are exact on its support, and too low elsewhere, is optimal.
+The distance of a pair of components takes an eigendecomposition, but an optimal plan
+uses few pairs. All others are excluded by lower bounds: a plan that is optimal for
+costs which are exact on its support, and too low elsewhere, is optimal.
 """
 
 import math
@@ -12,23 +12,27 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from skwot._compat import emd_c
-from skwot._gmm.gaussians import (
-    bures_lower_bounds,
+from skwot._gmm.arrays import (
+    Array,
+    Indices,
+    Mask,
     empty_like,
     eye_like,
-    inner_products,
     namespace,
+    to_numpy,
+)
+from skwot._gmm.gaussians import (
+    bures_lower_bounds,
+    inner_products,
     pair_eigensystems,
     spectral_roots,
     squared_bures,
-    to_numpy,
     transport_maps,
 )
-from skwot._gmm.mixtures import MASS_ROUNDING, Array, Target
+from skwot._gmm.mixtures import Target
 from skwot._ot.transport import (
     MAX_PIVOTS,
     OPTIMAL,
@@ -37,35 +41,53 @@ from skwot._ot.transport import (
     solve_transport,
 )
 
-# Up to this many numbers, a start of the network simplex saves nothing.
+# Masses below the rounding of a plan whose total is one.
+_MASS_ROUNDING = 1e-15
+
+# Numbers of pairs. Up to _FEW_PAIRS, all pairs are made exact, which takes less time
+# than to exclude some. Up to _FEW_MAPS, all are made exact once, so that their maps
+# bound later distances. Up to _FEW_COSTS, it takes the network simplex no less time to
+# start from known potentials.
+_FEW_PAIRS = 16
+_FEW_MAPS = 128
 _FEW_COSTS = 128
 
-# Components that coincide leave the plan to choose freely between them, which rounding
-# would do. Costs of order one are changed by this much to prefer one plan.
-_TIE_BREAK = 1e-12
-_GOLDEN = (5**0.5 - 1) / 2
-# Up to this many pairs, excluding some costs more than it saves,
-_FEW_PAIRS = 16
-# and up to this many, the maps of all are worth knowing from the start.
-_FEW_MAPS = 128
-# Pairs with a reduced cost below this, of costs of order one, are likely to be the
-# next ones that a plan uses, and are made exact with those that it does.
+# Of costs of order one: a pair with a smaller reduced cost is likely to be in the next
+# plan, and is made exact together with the pairs of this one.
 _LIKELY = 0.02
-# Matrices are handled in batches of this many numbers, 8 MB,
-_BATCH_NUMBERS = 2**20
-# and maps are forgotten beyond this many, 64 MB.
-_MEMORY_NUMBERS = 2**23
-# Maps with a wider spectrum than this are too inexact to bound other distances,
+# Of costs of order one: changes that make one plan the best where components coincide.
+# Rounding would choose between the plans otherwise.
+_TIE_BREAK = 1e-12
+
+# A map bounds other distances if its eigenvalues spread by less than this; those of
+# wider ones are too inexact. The other bounds hold to this part of the traces.
 _NARROW = 1e-4
-# and those of the others hold up to this part of the traces.
 _BOUND_ROUNDING = 1e-12
+
+# Numbers in a batch of matrices (8 MB), and in all maps that are kept (64 MB).
+_BATCH_NUMBERS = 2**20
+_MEMORY_NUMBERS = 2**23
+
+
+def plan_support(plan: Array) -> Mask:
+    """Pairs that carry mass in a plan whose total is one.
+
+    Parameters
+    ----------
+    plan : ndarray of shape (n, m)
+
+    Returns
+    -------
+    ndarray of shape (n, m), bool
+    """
+    return plan > _MASS_ROUNDING
 
 
 class PairCosts(ABC):
     """Costs between the components of a mixture that moves and a fixed target.
 
-    Evaluations at nearby mixtures share what they find: the support of the plan
-    and the potentials are the next one's first guess. No result depends on it.
+    Evaluations at nearby mixtures share what they find: the support of a plan and its
+    potentials are the first guess for the next one. No result depends on the guess.
 
     Parameters
     ----------
@@ -75,22 +97,21 @@ class PairCosts(ABC):
     ----------
     target : Target
     identity : array of shape (d, d), or 1 if diagonal
-        Linear part of the map that moves nothing.
+        Matrix of the map that moves nothing.
     values : ndarray of shape (n, m)
         Squared distances, or lower bounds of them.
     exact : ndarray of shape (n, m), bool
-        Which are distances.
+        Which values are distances.
     """
 
     values: Array
-    exact: NDArray[np.bool_]
+    exact: Mask
 
     def __init__(self, target: Target) -> None:
         self.target = target
         covariances = target.covariances
-        diagonal = covariances.ndim == 2
-        self.identity = 1.0 if diagonal else eye_like(covariances)
-        self._support: NDArray[np.bool_] = np.zeros((0, 0), dtype=bool)
+        self.identity = 1.0 if covariances.ndim == 2 else eye_like(covariances)
+        self._support: Mask = np.zeros((0, 0), dtype=bool)
         self._beta: Array | None = None
 
     @abstractmethod
@@ -104,37 +125,49 @@ class PairCosts(ABC):
         """
 
     @abstractmethod
-    def refine(self, pairs: NDArray[np.bool_]) -> bool:
+    def refine(self, pairs: Mask) -> bool:
         """Make pairs exact; return whether any of them was not."""
 
     @abstractmethod
-    def maps(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Any:
-        """Linear parts of the Gaussian maps of exact pairs, like covariances."""
+    def maps(self, rows: Indices, columns: Indices) -> Any:
+        """Matrices of the Gaussian maps of exact pairs, like covariances."""
 
     def solve(self, weights: Array) -> Transport:
-        """Optimal plan: solve with bounds, refine its support, until all is exact."""
+        """Optimal plan between the components.
+
+        The problem is solved with the bounds, and the pairs of the plan are made exact,
+        until they all were.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n,)
+
+        Returns
+        -------
+        Transport
+        """
         masses = np.asarray(weights / weights.sum(), dtype=np.float64)
         if self._support.shape == self.values.shape:
             self.refine(self._support)
         while True:
-            # Costs of order one, by a power of two: so scaling rounds nothing.
+            # Costs become of order one by a power of two, which rounds nothing.
             scale = 2.0 ** math.frexp(self.values.sum() / self.values.size)[1]
             cost = self.values / scale + _tie_breaker(self.values.shape)
             plan, alpha, beta = self._solve_scaled(masses, cost, scale)
-            self._support = plan > MASS_ROUNDING
+            self._support = plan_support(plan)
             if not (self._support > self.exact).any():
                 value = float(np.vdot(plan, self.values))
                 return Transport(value, plan, alpha * scale, beta * scale)
             reduced = cost - alpha[:, None] - beta
             self.refine(self._support | (reduced < _LIKELY))
 
-    def find_nearest(self, relative: float, absolute: float) -> NDArray[np.bool_]:
-        """Pairs of each target component with those nearest to it, all exact.
+    def find_nearest(self, relative: float, absolute: float) -> Mask:
+        """Pairs of each target component with the components nearest to it, all exact.
 
         Parameters
         ----------
         relative, absolute : float
-            Tolerances within which components are equally near.
+            Tolerances within which squared distances are equal.
 
         Returns
         -------
@@ -162,23 +195,24 @@ class PairCosts(ABC):
 def _solve_positive(
     a: Array, b: Array, cost: Array, start: Array | None
 ) -> tuple[Array, Array, Array] | None:
-    """Plan and potentials by POT's compiled network simplex, None if it needs help.
+    """Plan and potentials by POT's compiled network simplex, None if it failed.
 
-    Around small problems, the checks of :func:`ot.emd` take most of the time.
+    In small problems, the checks of :func:`ot.emd` take most of the time.
     """
     initial: tuple[Array | None, Array | None] = None, None
     if start is not None and cost.size > _FEW_COSTS:
         initial = c_transform(cost, start), start
     plan, _, alpha, beta, status = emd_c(a, b, cost, MAX_PIVOTS, 1, *initial)
-    # Masses that it leaves out are missing in a row and in a column.
-    whole = status == OPTIMAL and abs(1 - plan.sum()) <= MASS_ROUNDING
+    # A mass that the network simplex leaves out is missing in the plan's total.
+    whole = status == OPTIMAL and abs(1 - plan.sum()) <= _MASS_ROUNDING
     return (plan, alpha, beta) if whole else None
 
 
 class DiagonalCosts(PairCosts):
-    """Costs where all covariances are diagonal: plain Euclidean distances.
+    """Costs where all covariances are diagonal.
 
-    Between means, and between standard deviations. All pairs are exact.
+    They are squared Euclidean distances between means plus those between standard
+    deviations, and all exact.
     """
 
     def move(self, means: Any, covariances: Any) -> None:
@@ -191,11 +225,11 @@ class DiagonalCosts(PairCosts):
         self.values = cdist(points, others, "sqeuclidean")
         self.exact = np.ones(self.values.shape, dtype=bool)
 
-    def refine(self, pairs: NDArray[np.bool_]) -> bool:
+    def refine(self, pairs: Mask) -> bool:
         """See :meth:`PairCosts.refine`."""
         return False
 
-    def maps(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Any:
+    def maps(self, rows: Indices, columns: Indices) -> Any:
         """See :meth:`PairCosts.maps`."""
         xp, deviations = namespace(self._deviations), self._deviations[rows]
         roots, point = self.target.roots[columns], deviations == 0
@@ -203,15 +237,15 @@ class DiagonalCosts(PairCosts):
 
 
 class FullCosts(PairCosts):
-    """Costs of full covariances, exact where asked for.
+    """Costs of full covariances, exact where that is asked for.
 
-    The maps of all pairs that were exact once are kept: each bounds the distance
-    of its pair from below as long as the mixture has not moved far.
+    The maps of all pairs that were exact once are kept, because each bounds the
+    distance of its pair from below, and well as long as the mixture has not moved far.
     """
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        self._forget((0, 0))
+        self._known = _KnownMaps((0, 0), target.covariances)
 
     def move(self, means: Any, covariances: Any) -> None:
         """See :meth:`PairCosts.move`."""
@@ -221,107 +255,149 @@ class FullCosts(PairCosts):
             to_numpy(means), to_numpy(self.target.means), "sqeuclidean"
         )
         shape = self._distances.shape
-        full = self._n_slots * means.shape[1] ** 2 > _MEMORY_NUMBERS
-        if self._slots.shape != shape or full:
-            self._forget(shape)
+        if self._known.shape != shape or self._known.is_full():
+            self._known = _KnownMaps(shape, self.target.covariances)
         self.values = self._distances.copy()
         self.exact = np.zeros(shape, dtype=bool)
         size = self.values.size
-        if size <= _FEW_PAIRS or (size <= _FEW_MAPS and not self._n_slots):
+        if size <= _FEW_PAIRS or (size <= _FEW_MAPS and not self._known.size):
             self.refine(~self.exact)
         else:
             self._bound()
 
-    def refine(self, pairs: NDArray[np.bool_]) -> bool:
+    def refine(self, pairs: Mask) -> bool:
         """See :meth:`PairCosts.refine`."""
         rows, columns = np.nonzero(pairs > self.exact)
         if not len(rows):
             return False
-        self._reserve(rows, columns)
+        self._known.reserve(rows, columns)
         for batch in self._batches(len(rows)):
             self._evaluate(rows[batch], columns[batch])
         self.exact[rows, columns] = True
         return True
 
-    def maps(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Any:
+    def maps(self, rows: Indices, columns: Indices) -> Any:
         """See :meth:`PairCosts.maps`."""
-        return self._maps[self._slots[rows, columns]]
+        return self._known.maps[self._known.slots[rows, columns]]
 
-    def _evaluate(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
-        slots = self._slots[rows, columns]
+    def _evaluate(self, rows: Indices, columns: Indices) -> None:
+        """Compute the maps and the distances of pairs that have a slot."""
         covariances, roots = self._covariances[rows], self.target.roots[columns]
         values, vectors = pair_eigensystems(covariances, roots)
         maps = transport_maps(roots, values, vectors)
         traces = self._traces[rows] + self.target.traces[columns]
         bures = squared_bures(covariances, maps, traces, values)
-        self._maps[slots] = maps
-        self._fidelities[slots] = _bounding_fidelities(to_numpy(values))
+        slots = self._known.slots[rows, columns]
+        self._known.maps[slots] = maps
+        self._known.fidelities[slots] = _bounding_fidelities(to_numpy(values))
         self.values[rows, columns] = self._distances[rows, columns] + to_numpy(bures)
 
     def _bound(self) -> None:
         """Lower bounds of all distances, by the spectra and by the known maps.
 
-        With the map T and the fidelity f = tr (R C R)^(1/2) of another covariance
-        C, ``2 tr (R C' R)^(1/2) <= f + <T, C'>``, as the left side is concave.
+        Let T be the map of a pair and f = tr (R C R)^(1/2) its fidelity, at a
+        covariance C that the component had before. The fidelity is concave in C and T
+        is twice its gradient, so ``2 tr (R C' R)^(1/2) <= f + <T, C'>`` at any C'.
         """
-        target, used = self.target, self._n_slots
-        if used < self.values.size:
+        target, known = self.target, self._known
+        if known.size < self.values.size:
             spectra = spectral_roots(self._covariances)
             self.values += to_numpy(bures_lower_bounds(spectra, target.spectra))
-        if not used:
+        if not known.size:
             return
-        rows, columns = self._rows[:used], self._columns[:used]
+        rows, columns = known.rows[: known.size], known.columns[: known.size]
         traces = to_numpy(self._traces)[rows] + to_numpy(target.traces)[columns]
-        bounds = traces * (1 - _BOUND_ROUNDING) - self._fidelities[:used]
+        bounds = traces * (1 - _BOUND_ROUNDING) - known.fidelities[: known.size]
         bounds += self._distances[rows, columns]
-        for batch in self._batches(used):
+        for batch in self._batches(known.size):
             bounds[batch] -= to_numpy(
-                inner_products(self._maps[batch], self._covariances[rows[batch]])
+                inner_products(known.maps[batch], self._covariances[rows[batch]])
             )
         self.values[rows, columns] = np.maximum(self.values[rows, columns], bounds)
-
-    def _forget(self, shape: tuple[int, ...]) -> None:
-        """Start with no maps."""
-        self._slots = np.full(shape, -1, dtype=np.intp)
-        self._rows, self._columns = np.empty((2, self._slots.size), dtype=np.intp)
-        self._fidelities = np.empty(self._slots.size)
-        self._maps = self.target.covariances[:0]
-        self._n_slots = 0
-
-    def _reserve(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
-        """Give pairs without a slot for their map the next ones."""
-        if self._n_slots == self._slots.size:
-            return
-        new = self._slots[rows, columns] < 0
-        start, self._n_slots = self._n_slots, self._n_slots + int(new.sum())
-        slots = np.arange(start, self._n_slots)
-        self._slots[rows[new], columns[new]] = slots
-        self._rows[slots], self._columns[slots] = rows[new], columns[new]
-        if self._n_slots > len(self._maps):
-            size = min(2 * self._n_slots, self._slots.size)
-            larger = empty_like(self.target.covariances, size)
-            larger[:start] = self._maps[:start]
-            self._maps = larger
 
     def _batches(self, size: int) -> Iterator[slice]:
         step = max(1, _BATCH_NUMBERS // self.target.means.shape[1] ** 2)
         return (slice(i, min(i + step, size)) for i in range(0, size, step))
 
 
+class _KnownMaps:
+    """Maps of the pairs that were exact once, in the order in which they came.
+
+    Parameters
+    ----------
+    shape : tuple of two int
+        Numbers of components and of target components, n and m.
+    covariances : array of shape (m, d, d)
+        Those of the target, which the maps are like.
+
+    Attributes
+    ----------
+    slots : ndarray of shape (n, m)
+        Where the map of each pair is; -1 if it is not known.
+    size : int
+        Number of known maps.
+    rows, columns : ndarray of shape (n m,)
+        The pair of each map.
+    fidelities : ndarray of shape (n m,)
+        Fidelities at which the maps were found; infinite if one bounds nothing.
+    maps : array of shape (capacity, d, d)
+    """
+
+    def __init__(self, shape: tuple[int, ...], covariances: Any) -> None:
+        self.shape = shape
+        self.size = 0
+        self.slots = np.full(shape, -1, dtype=np.intp)
+        self.rows, self.columns = np.empty((2, self.slots.size), dtype=np.intp)
+        self.fidelities = np.empty(self.slots.size)
+        self.maps = covariances[:0]
+
+    def is_full(self) -> bool:
+        """Say whether the maps take more memory than they may."""
+        return self.size * self.maps.shape[1] ** 2 > _MEMORY_NUMBERS
+
+    def reserve(self, rows: Indices, columns: Indices) -> None:
+        """Give a slot to the pairs that have none."""
+        if self.size == self.slots.size:
+            return
+        new = self.slots[rows, columns] < 0
+        start, self.size = self.size, self.size + int(new.sum())
+        slots = np.arange(start, self.size)
+        self.slots[rows[new], columns[new]] = slots
+        self.rows[slots], self.columns[slots] = rows[new], columns[new]
+        if self.size > len(self.maps):
+            larger = empty_like(self.maps, min(2 * self.size, self.slots.size))
+            larger[:start] = self.maps[:start]
+            self.maps = larger
+
+
 def _bounding_fidelities(eigenvalues: Array) -> Array:
-    """Fidelities of pairs, infinite where the map cannot bound other distances."""
+    """Fidelities of pairs, infinite where the map is too inexact to bound others."""
     narrow = eigenvalues[:, 0] > _NARROW * eigenvalues[:, -1]
     return np.where(narrow, eigenvalues.sum(axis=1), np.inf)
 
 
 @lru_cache(maxsize=8)
 def _tie_breaker(shape: tuple[int, int]) -> Array:
-    """Numbers in [0, 1) without pattern, the same at every call, made small."""
+    """Small numbers without a pattern, the same at every call.
+
+    They are the fractional parts of the multiples of the golden ratio.
+    """
     rows, columns = np.indices(shape) + 1
-    return np.asarray(_TIE_BREAK * (rows * columns * _GOLDEN % 1.0), dtype=np.float64)
+    golden = (5**0.5 - 1) / 2
+    fractions = rows * columns * golden % 1.0
+    return np.asarray(_TIE_BREAK * fractions, dtype=np.float64)
 
 
 def pair_costs(target: Target) -> PairCosts:
-    """Costs towards a target, by what its covariances are."""
+    """Costs towards a target, by the kind of its covariances.
+
+    Parameters
+    ----------
+    target : Target
+
+    Returns
+    -------
+    PairCosts
+    """
     diagonal = target.covariances.ndim == 2
     return DiagonalCosts(target) if diagonal else FullCosts(target)

@@ -1,10 +1,46 @@
-"""Starts of a mixture reduction: components of the target itself."""
+"""Mixtures that a flow starts from, if the user gives none."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skwot._gmm.mixtures import Array, Mixture, prepare_target
+from skwot._gmm.arrays import Array, Indices
+from skwot._gmm.estimation import seed_mixture
+from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.pair_costs import pair_costs
+
+INIT_NAMES = ("k-means++", "kmeans", "random", "random_from_data")
+
+
+def seed_mixtures(
+    X: Array,
+    target: Mixture,
+    n_components: int,
+    init_params: str,
+    n_init: int,
+    rng: np.random.RandomState,
+) -> list[Mixture]:
+    """Mixtures to start from, from one of scikit-learn's initialisations.
+
+    A reduction, which has fewer components than its target, starts from components of
+    the target under 'k-means++': see :func:`select_components`. Otherwise one step of
+    EM makes a mixture of the initialisation on the data.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    target : Mixture
+    n_components : int
+    init_params : one of INIT_NAMES
+    n_init : int
+        Number of mixtures.
+    rng : RandomState
+
+    Returns
+    -------
+    list of Mixture
+    """
+    if init_params == "k-means++" and n_components < len(target.weights):
+        return select_components(target, n_components, n_init, rng)
+    return [seed_mixture(X, n_components, init_params, rng) for _ in range(n_init)]
 
 
 def select_components(
@@ -12,9 +48,10 @@ def select_components(
 ) -> list[Mixture]:
     """Mixtures of components of the target, drawn by k-means++.
 
-    k-means++ (Arthur & Vassilvitskii, 2007) with the squared Bures-Wasserstein
-    distance in place of the Euclidean one, greedy as in scikit-learn: of a few
-    draws the best one is kept.
+    This is k-means++ (Arthur & Vassilvitskii, 2007, k-means++: the advantages of
+    careful seeding) with the squared Bures-Wasserstein distance in place of the
+    Euclidean one. It is greedy as in scikit-learn: of a few draws, the one that lowers
+    the sum of distances most is kept.
 
     Parameters
     ----------
@@ -28,7 +65,8 @@ def select_components(
     Returns
     -------
     list of Mixture
-        Each weight is the mass of the components of the target that are nearest.
+        The weight of a component is the mass of those of the target that it is nearest
+        to.
     """
     distances = component_distances(target)
     mixtures = []
@@ -43,7 +81,16 @@ def select_components(
 
 
 def component_distances(mixture: Mixture) -> Array:
-    """Squared Bures-Wasserstein distances within a mixture, (n, n)."""
+    """Squared Bures-Wasserstein distances between the components of a mixture.
+
+    Parameters
+    ----------
+    mixture : Mixture
+
+    Returns
+    -------
+    ndarray of shape (n_components, n_components)
+    """
     costs = pair_costs(prepare_target(mixture))
     costs.move(*mixture[1:])
     costs.refine(~np.eye(len(mixture.weights), dtype=bool))
@@ -54,18 +101,19 @@ def component_distances(mixture: Mixture) -> Array:
 
 def _draw(
     distances: Array, weights: Array, size: int, rng: np.random.RandomState
-) -> NDArray[np.intp]:
+) -> Indices:
+    """Draw `size` of n weighted components, whose distances (n, n) are known."""
     n_trials = 2 + int(np.log(size))
     chosen = [rng.choice(len(weights), p=weights)]
     nearest = distances[chosen[0]]
     for _ in range(1, size):
         potential = weights * nearest
         if not potential.any():
-            # All mass is served: any of the others will do.
+            # All mass is at a chosen component, so any of the others will do.
             potential = np.where(np.isin(range(len(weights)), chosen), 0.0, 1.0)
         drawn = rng.choice(len(weights), n_trials, p=potential / potential.sum())
-        served = np.minimum(nearest, distances[drawn])
-        best = int((served @ weights).argmin())
+        nearest_with = np.minimum(nearest, distances[drawn])
+        best = int((nearest_with @ weights).argmin())
         chosen.append(drawn[best])
-        nearest = served[best]
+        nearest = nearest_with[best]
     return np.array(chosen)

@@ -3,10 +3,10 @@
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-Array = NDArray[np.float64]
+from skwot._gmm.arrays import Array
+from skwot._gmm.covariance_types import expand_full
 
 KINDS = ("source", "target", "last", "path", "loss")
 # Width and height of an ellipse, in standard deviations of its component.
@@ -106,10 +106,15 @@ class GMMFlowDisplay:
         GMMFlowDisplay
         """
         check_is_fitted(estimator)
+        shape = estimator.means_path_.shape[1:]
+        full = [
+            expand_full(covariances, estimator._covariance_type, *shape)
+            for covariances in estimator.covariances_path_
+        ]
         display = cls(
             weights_path=estimator.weights_path_,
             means_path=estimator.means_path_,
-            covariances_path=estimator.covariances_path_,
+            covariances_path=np.stack(full),
             loss_curve=estimator.loss_curve_,
             target_weights=estimator.target_weights_,
             target_means=estimator.target_means_,

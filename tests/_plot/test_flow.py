@@ -75,6 +75,26 @@ def test_ellipses_have_the_components_axes_and_are_within_the_limits():
     assert right >= 1 + np.hypot(0.6, 0.4)
 
 
+@pytest.mark.parametrize(
+    ("covariance_type", "covariances", "axes"),
+    [
+        ("tied", [[9.0, 0.0], [0.0, 4.0]], (3, 2)),
+        ("diag", [[9.0, 4.0]], (3, 2)),
+        ("spherical", [9.0], (3, 3)),
+    ],
+)
+def test_every_covariance_type_is_drawn(covariance_type, covariances, axes):
+    mixture = [1.0], [[0.0, 0.0]], covariances
+    flow = GMMFlowFitter(init=mixture, target=mixture, covariance_type=covariance_type)
+    flow.fit(np.zeros((1, 2)))
+    for kind in ("source", "target"):
+        (drawn,) = ellipses(GMMFlowDisplay.from_estimator(flow, kind=kind))
+        widths = np.sort([drawn.get_widths()[0], drawn.get_heights()[0]])
+        np.testing.assert_allclose(widths, np.sort(axes))
+    display = GMMFlowDisplay.from_estimator(flow, kind="path")
+    assert display.covariances_path.shape == (flow.n_iter_ + 1, 1, 2, 2)
+
+
 def test_loss_is_drawn_on_given_axes(flow):
     figure, ax = plt.subplots()
     display = GMMFlowDisplay.from_estimator(flow, kind="loss", ax=ax)

@@ -1,0 +1,215 @@
+"""Flow down the Bures-Wasserstein gradient, with steps that need no tuning."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skwot._gmm.arrays import (
+    Array,
+    as_like,
+    device_of,
+    eye_like,
+    namespace,
+    per_row,
+    to_device,
+    to_numpy,
+)
+from skwot._gmm.covariance_types import constrain
+from skwot._gmm.gaussians import are_positive_definite, raise_spectrum
+from skwot._gmm.mixtures import Mixture
+from skwot._gmm.mw2 import Gradient, differentiate_mw2, solve_mw2
+from skwot._gmm.pair_costs import PairCosts
+from skwot._gmm.path import Flow, Path
+from skwot._gmm.settings import Settings
+from skwot._gmm.weights import reassign_weights
+from skwot._ot.transport import Transport
+
+# A step is accepted if the loss falls by at least this part of what its slope promises
+# (Armijo's condition).
+_ARMIJO = 1e-4
+# Length of a step, relative to the full one, below which the search gives up.
+_MIN_LENGTH = 2.0**-30
+# Changes of the loss below this part of it are rounding.
+_LOSS_ROUNDING = float(np.finfo(np.float64).eps)
+# A straight step is halved if it leaves less than this part of the smallest eigenvalue.
+_RETAINED = 0.1
+# Losses below this part of the mean trace of the target's covariances are zero: they
+# stand for parameters that are wrong by 1e-12 of a standard deviation.
+_NEGLIGIBLE = 1e-24
+
+
+class _Iterate(NamedTuple):
+    """A mixture on the way, with the optimal plan and the gradient there."""
+
+    weights: Array
+    means: Any
+    covariances: Any
+    solved: Transport
+    gradient: Gradient
+
+    @property
+    def loss(self) -> float:
+        return self.solved.value
+
+
+def descend(
+    initial: Mixture, costs: PairCosts, floor: float, settings: Settings
+) -> Flow:
+    """Descend the gradient in the Bures-Wasserstein metric.
+
+    In this metric a full step brings every mean to the barycentre of what the plan
+    gives to its component, whatever the unit of the data. The length of the step is
+    halved until the loss falls, so the loss never rises. The weights move once means
+    and covariances are at rest, by :func:`~skwot._gmm.weights.reassign_weights`, and
+    only if the loss falls, so that the result is no worse than with fixed weights.
+
+    Parameters
+    ----------
+    initial : Mixture
+        Within the covariance type, and with eigenvalues above the floor.
+    costs : PairCosts
+        Costs towards the target.
+    floor : float
+        Smallest eigenvalue of a covariance, in squared units of the data.
+    settings : Settings
+
+    Returns
+    -------
+    Flow
+    """
+    target, path = costs.target, Path(settings.covariance_type)
+    device = device_of(target.means)
+    means, covariances = (to_device(x, device) for x in initial[1:])
+    iterate = _evaluate(initial.weights, means, covariances, costs)
+    _record(path, iterate)
+    negligible = _NEGLIGIBLE * float(target.weights @ to_numpy(target.traces))
+    converged = False
+    while not converged and len(path.losses) <= settings.max_iter:
+        before = iterate.loss
+        at_rest = max(settings.tol * before, negligible)
+        iterate = _step_components(iterate, costs, floor, settings)
+        if before - iterate.loss <= at_rest and not settings.fixed_weights:
+            iterate = _step_weights(iterate, costs, negligible)
+        converged = bool(before - iterate.loss <= at_rest)
+        _record(path, iterate)
+    return path.finish(converged)
+
+
+def _record(path: Path, iterate: _Iterate) -> None:
+    weights, means, covariances, solved, _ = iterate
+    path.append(weights, means, covariances, solved.value, solved.plan)
+
+
+def _evaluate(
+    weights: Array, means: Any, covariances: Any, costs: PairCosts
+) -> _Iterate:
+    solved = solve_mw2(weights, means, covariances, costs)
+    gradient = differentiate_mw2(solved, means, costs)
+    return _Iterate(weights, means, covariances, solved, gradient)
+
+
+def _step_components(
+    iterate: _Iterate, costs: PairCosts, floor: float, settings: Settings
+) -> _Iterate:
+    """Move means and covariances down the gradient, or stay where no step helps."""
+    shift, strain = _full_step(iterate, settings)
+    step, length = _COVARIANCE_STEPS[settings.solver], 1.0
+    while length >= _MIN_LENGTH:
+        means = iterate.means - length * shift
+        stepped = step(iterate.covariances, length * strain)
+        covariances = raise_spectrum(stepped, floor)
+        solved = solve_mw2(iterate.weights, means, covariances, costs)
+        promised = _promised_decrease(iterate, means, covariances)
+        decrease = iterate.loss - solved.value
+        if decrease > 0 and decrease >= _ARMIJO * promised:
+            gradient = differentiate_mw2(solved, means, costs)
+            return _Iterate(iterate.weights, means, covariances, solved, gradient)
+        if abs(promised) <= _LOSS_ROUNDING * iterate.loss:
+            break  # a shorter step promises even less than can be told from rounding
+        length /= 2
+    return iterate
+
+
+def _full_step(iterate: _Iterate, settings: Settings) -> tuple[Any, Any]:
+    """Shift of the means and strain of the covariances, for a step of length one.
+
+    With the mass w_i of a component and the matrix of a map ``T_ij``, the shift is
+    ``m_i - sum_j P_ij m_j / w_i`` and the strain ``I - sum_j P_ij T_ij / w_i``.
+    """
+    mass = iterate.solved.plan.sum(axis=1)
+    inverse = np.divide(1, mass, out=np.zeros_like(mass), where=mass > 0)
+    inverse = as_like(inverse, iterate.means)
+    shift = 0.5 * per_row(inverse, iterate.means) * iterate.gradient.means
+    strain = per_row(inverse, iterate.covariances) * iterate.gradient.covariances
+    strain = constrain(strain, mass, settings.covariance_type)
+    if settings.solver == "pgd":
+        strain = _stay_in_cone(iterate.covariances, strain)
+    return shift, strain
+
+
+def _stay_in_cone(covariances: Any, strain: Any) -> Any:
+    """Halve the strains, at most twice, that make a straight step too long.
+
+    A step that leaves the cone of positive definite matrices has to be projected, and
+    from close to the boundary of the cone it takes many more steps to get away again.
+    Half a step is inside where C and T commute: ``C - 2 (C - T C) / 2 = T C``.
+    """
+    least = _RETAINED * _least_eigenvalue(covariances)
+    for _ in range(2):
+        stepped = _step_straight(covariances, strain)
+        if _are_above(stepped, least):
+            break
+        low = _least_eigenvalue(stepped) < least
+        strain = strain * per_row(namespace(strain).where(low, 0.5, 1.0), strain)
+    return strain
+
+
+def _least_eigenvalue(covariances: Any) -> Any:
+    xp = namespace(covariances)
+    if covariances.ndim == 2:
+        return xp.amin(covariances, 1)
+    return xp.linalg.eigvalsh(covariances)[:, 0]
+
+
+def _are_above(covariances: Any, floors: Any) -> bool:
+    if covariances.ndim == 2:
+        return bool((covariances > floors[:, None]).all())
+    return are_positive_definite(
+        covariances - floors[:, None, None] * eye_like(covariances)
+    )
+
+
+def _step_straight(covariances: Any, strain: Any) -> Any:
+    """Follow the tangent of the geodesic: C - S C - C S, with the strain S."""
+    if covariances.ndim == 2:
+        return covariances - 2 * strain * covariances
+    step = strain @ covariances
+    return covariances - step - step.mT
+
+
+def _step_geodesic(covariances: Any, strain: Any) -> Any:
+    """Follow the geodesic: (I - S) C (I - S), with the strain S."""
+    if covariances.ndim == 2:
+        return (1 - strain) ** 2 * covariances
+    step = strain @ covariances
+    moved = covariances - step - step.mT + step @ strain
+    return (moved + moved.mT) / 2
+
+
+_COVARIANCE_STEPS = {"pgd": _step_straight, "bures": _step_geodesic}
+
+
+def _promised_decrease(iterate: _Iterate, means: Any, covariances: Any) -> float:
+    """Decrease of the loss on the way to a mixture, by the slope where it starts."""
+    gradient = iterate.gradient
+    slope = (gradient.means * (means - iterate.means)).sum()
+    slope = slope + (gradient.covariances * (covariances - iterate.covariances)).sum()
+    return -float(slope)
+
+
+def _step_weights(iterate: _Iterate, costs: PairCosts, negligible: float) -> _Iterate:
+    """Move the weights, or keep them if that does not help."""
+    costs.move(iterate.means, iterate.covariances)
+    weights = reassign_weights(costs, iterate.solved.plan, negligible)
+    moved = _evaluate(weights, iterate.means, iterate.covariances, costs)
+    return moved if moved.loss < iterate.loss else iterate

@@ -1,0 +1,111 @@
+"""Mixtures that scikit-learn estimates from data."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.mixture import GaussianMixture
+
+from skwot._gmm.arrays import Array
+from skwot._gmm.covariance_types import expand_full
+from skwot._gmm.mixtures import Mixture
+
+# EM has to converge by itself, because the estimator's max_iter counts its own steps.
+_EM_MAX_ITER = 1000
+# A cluster is empty if it holds less than this part of one point.
+_EMPTY_CLUSTER = 1e-12
+
+
+def estimate_mixture(
+    X: Array, n_components: int, kind: str, reg_covar: float, random_state: Any
+) -> Mixture:
+    """Mixture of largest likelihood, by scikit-learn's EM.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    n_components : int
+    kind : {'full', 'tied', 'diag', 'spherical'}
+        Covariance type.
+    reg_covar : float
+        What EM adds to variances, relative to the mean variance of the data.
+    random_state : int, RandomState instance or None
+
+    Returns
+    -------
+    Mixture
+    """
+    points, shift, scale = _standardise(X)
+    model = GaussianMixture(
+        n_components,
+        covariance_type=kind,
+        reg_covar=reg_covar,
+        max_iter=_EM_MAX_ITER,
+        random_state=random_state,
+    ).fit(points)
+    covariances = expand_full(model.covariances_, kind, n_components, X.shape[1])
+    estimated = Mixture(model.weights_, model.means_, covariances)
+    return _restore_unit(estimated, shift, scale)
+
+
+def seed_mixture(
+    X: Array, n_components: int, init_params: str, random_state: Any
+) -> Mixture:
+    """Mixture that one step of EM makes of scikit-learn's initialisation.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    n_components : int
+    init_params : {'k-means++', 'kmeans', 'random', 'random_from_data'}
+    random_state : int, RandomState instance or None
+
+    Returns
+    -------
+    Mixture
+    """
+    points, shift, scale = _standardise(X)
+    model = GaussianMixture(
+        n_components, init_params=init_params, max_iter=0, random_state=random_state
+    ).fit(points)
+    seeded = summarise_clusters(points, model.predict_proba(points))
+    return _restore_unit(seeded, shift, scale)
+
+
+def summarise_clusters(points: Array, responsibilities: Array) -> Mixture:
+    """Mixture with the moments of softly assigned points.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+    responsibilities : ndarray of shape (n, n_components)
+        Shares of the components in each point; rows sum to 1.
+
+    Returns
+    -------
+    Mixture
+        A component without any point has the moments of all of them.
+    """
+    empty = responsibilities.sum(axis=0) < _EMPTY_CLUSTER
+    shares = np.where(empty, 1 / len(points), responsibilities)
+    shares = shares / shares.sum(axis=0)
+    means = shares.T @ points
+    deviations = (points - mean for mean in means)
+    covariances = [(s * x.T) @ x for s, x in zip(shares.T, deviations, strict=True)]
+    weights = responsibilities.mean(axis=0)
+    return Mixture(weights / weights.sum(), means, np.stack(covariances))
+
+
+def _standardise(X: Array) -> tuple[Array, Array, float]:
+    """Centre the data, and scale all features alike, so that EM works without a unit.
+
+    EM's regularisation is an absolute variance.
+    """
+    shift = X.mean(axis=0)
+    centred = X - shift
+    scale = float(np.sqrt(np.square(centred).mean())) or 1.0
+    return centred / scale, shift, scale
+
+
+def _restore_unit(mixture: Mixture, shift: Array, scale: float) -> Mixture:
+    covariances = mixture.covariances * scale**2
+    return Mixture(mixture.weights, mixture.means * scale + shift, covariances)

@@ -1,0 +1,41 @@
+"""What a user may choose about a flow."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class Settings(NamedTuple):
+    """How a mixture flows; the parameters of the estimator that have the same names.
+
+    Attributes
+    ----------
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Constraint on the covariances.
+    solver : {'pgd', 'bures'}
+        Steps of the covariances with automatic rates: straight ones, or along
+        Bures-Wasserstein geodesics.
+    learning_rate : 'auto' or float
+        'auto' for :func:`~skwot._gmm.descent.descend`; the rate of
+        :func:`~skwot._gmm.adam.descend_adam`, in the unit of the data, if a number.
+    max_iter : int
+        Largest number of steps.
+    tol : float
+        Relative decrease of the loss in one step below which the flow is at rest.
+    reg_covar : float
+        Smallest eigenvalue of a covariance, relative to
+        :func:`~skwot._gmm.flow.variance_scale`.
+    fixed_weights : bool
+        Whether the weights stay as they start.
+    device : torch device or None
+        Where the flow is computed, by PyTorch; None for NumPy.
+    """
+
+    covariance_type: str = "full"
+    solver: str = "pgd"
+    learning_rate: float | str = "auto"
+    max_iter: int = 100
+    tol: float = 1e-6
+    reg_covar: float = 1e-6
+    fixed_weights: bool = False
+    device: torch.device | None = None

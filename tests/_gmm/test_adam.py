@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from skwot._gmm.adam import descend_adam
+from skwot._gmm.mixtures import prepare_target
+from skwot._gmm.mw2 import differentiate_mw2, solve_mw2
+from skwot._gmm.pair_costs import pair_costs
+from skwot._gmm.settings import Settings
+from tests.generators.gaussians import random_mixture
+
+RATE = 0.01
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    return random_mixture(rng, 5, 3), random_mixture(rng, 4, 3)
+
+
+def descend(pair, floor=1e-6, **options):
+    costs = pair_costs(prepare_target(pair[1]))
+    options = {"max_iter": 10} | options
+    return descend_adam(pair[0], costs, floor, Settings(learning_rate=RATE, **options))
+
+
+def test_the_first_step_has_the_length_of_the_rate(pair):
+    costs = pair_costs(prepare_target(pair[1]))
+    solved = solve_mw2(*pair[0], costs)
+    gradient = differentiate_mw2(solved, pair[0].means, costs)
+    found = descend(pair, max_iter=1)
+    # Adam divides its first gradient by the absolute value.
+    np.testing.assert_allclose(
+        found.means[1] - found.means[0], -2 * RATE * np.sign(gradient.means), atol=1e-6
+    )
+    ratios = found.weights[1] / found.weights[0]
+    ratios /= ratios[0]
+    steps = -RATE * np.sign(gradient.weights - gradient.weights @ found.weights[0])
+    np.testing.assert_allclose(np.log(ratios), steps - steps[0], atol=1e-6)
+
+
+def test_all_steps_are_taken_above_the_floor(pair):
+    found = descend(pair, floor=0.2)
+    assert len(found.losses) == 11
+    assert np.linalg.eigvalsh(found.covariances[1:]).min() >= 0.2 * (1 - 1e-12)
+    np.testing.assert_allclose(found.weights.sum(axis=1), 1)
+
+
+def test_fixed_weights_and_weights_of_zero_stay(pair):
+    fixed = descend(pair, fixed_weights=True)
+    np.testing.assert_allclose(fixed.weights, [pair[0].weights] * 11)
+    massless = pair[0]._replace(weights=np.array([0.0, 0.25, 0.25, 0.25, 0.25]))
+    found = descend((massless, pair[1]))
+    np.testing.assert_array_equal(found.weights[:, 0], 0)
+
+
+def test_the_tolerance_decides_whether_it_converged(pair):
+    assert not descend(pair, tol=1e-12).converged
+    assert descend(pair, tol=10.0).converged

@@ -1,0 +1,91 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.mixture import GaussianMixture
+
+from skwot._gmm.covariance_types import COVARIANCE_TYPES, compact, constrain
+from skwot._gmm.given_mixtures import read_mixture
+from skwot._gmm.mixtures import Mixture
+from tests.generators.gaussians import random_mixture
+
+
+@pytest.fixture
+def mixture():
+    return random_mixture(np.random.default_rng(0), 4, 3)
+
+
+def as_fitted(mixture, kind):
+    weights, means, covariances = mixture
+    return SimpleNamespace(
+        weights_=weights, means_=means, covariances_=covariances, covariance_type=kind
+    )
+
+
+@pytest.mark.parametrize("form", ["fitted", "tuple", "list"])
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+def test_every_form_is_read_as_the_same_mixture(mixture, kind, form):
+    full = constrain(mixture.covariances, mixture.weights, kind)
+    expected = mixture._replace(covariances=full)
+    given = mixture._replace(covariances=compact(full, kind))
+    if form == "fitted":
+        read = read_mixture(as_fitted(given, kind), "target", 3)
+    elif form == "tuple":
+        read = read_mixture(tuple(given), "target", 3, kind)
+    else:
+        read = read_mixture([x.tolist() for x in given], "target", 3, kind)
+    assert type(read) is Mixture
+    for found, wanted in zip(read, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+
+
+def test_full_covariances_are_read_under_every_covariance_type(mixture):
+    for kind in COVARIANCE_TYPES:
+        read = read_mixture(mixture, "target", 3, kind)
+        np.testing.assert_array_equal(read.covariances, mixture.covariances)
+
+
+def test_what_is_read_is_a_copy(mixture):
+    before = [x.copy() for x in mixture]
+    for array in read_mixture(mixture, "target", 3):
+        array[:] = 7
+    for array, copy in zip(mixture, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_rounding_of_single_precision_is_mended(mixture):
+    rounded = [x.astype(np.float32) for x in mixture]
+    rounded[0] *= np.float32(1 + 3e-7)
+    rounded[2][:, 0, 1] *= np.float32(1 + 3e-7)
+    weights, _, covariances = read_mixture(rounded, "target", 3)
+    assert weights.sum() == pytest.approx(1, abs=1e-15)
+    np.testing.assert_array_equal(covariances, covariances.swapaxes(1, 2))
+    np.testing.assert_allclose(covariances, mixture.covariances, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w, m, c: (w, m[:, :2], c[:, :2, :2]), "means must have shape"),
+        (lambda w, m, c: (w, m, c[:, :2, :2]), "covariances must have shape"),
+        (lambda w, m, c: (w, m[:2], c), "means must have shape"),
+        (lambda w, m, c: (2 * w, m, c), "sum to 1, got .* a sum of 2"),
+        (lambda w, m, c: (w - [0.9, -0.9, 0, 0], m, c), "non-negative"),
+        (lambda w, m, c: (w, m * np.nan, c), "means must be finite"),
+        (lambda w, m, c: (w, m, -c), "positive semi-definite, got the eigenvalue"),
+        (lambda w, m, c: (w, m, c + np.triu(np.ones((3, 3)), 1)), "symmetric"),
+        (lambda w, m, c: (w, m), "a fitted mixture or a tuple"),
+        (lambda w, m, c: ("a", m, c), "arrays of numbers"),
+        (lambda w, m, c: (1.0, m, c), "weights must be a vector"),
+        (lambda w, m, c: 7, "a fitted mixture or a tuple"),
+    ],
+)
+def test_what_is_no_mixture_is_named(mixture, change, message):
+    with pytest.raises(ValueError, match=f"the_name.*{message}"):
+        read_mixture(change(*mixture), "the_name", 3)
+
+
+def test_an_estimator_has_to_be_fitted():
+    with pytest.raises(NotFittedError):
+        read_mixture(GaussianMixture(3), "target", 3)
