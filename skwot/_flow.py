@@ -23,7 +23,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
 from skwot._fitted import fresh_fit
-from skwot._gmm.arrays import Array, Indices
 from skwot._gmm.couplings import (
     interpolate_mixtures,
     transport_barycentric,
@@ -38,6 +37,7 @@ from skwot._gmm.mixtures import Mixture
 from skwot._gmm.path import Flow
 from skwot._gmm.seeding import INIT_NAMES, seed_mixtures
 from skwot._gmm.settings import Settings
+from skwot._typing import Array, Index
 from skwot._warnings import warn_user
 
 
@@ -489,7 +489,7 @@ class GMMFlowFitter(
         """
         return self._evaluate_density("predict_proba", X)
 
-    def predict(self, X: ArrayLike) -> Indices:
+    def predict(self, X: ArrayLike) -> Index:
         """Most probable component of each sample.
 
         Parameters
@@ -500,7 +500,7 @@ class GMMFlowFitter(
         Returns
         -------
         ndarray of shape (n_samples,)
-            Indices of components.
+            Index of components.
 
         Raises
         ------
@@ -606,7 +606,7 @@ class GMMFlowFitter(
         """
         return float(self._evaluate_density("bic", X))
 
-    def sample(self, n_samples: int = 1) -> tuple[Array, Indices]:
+    def sample(self, n_samples: int = 1) -> tuple[Array, Index]:
         """Draw samples from the fitted mixture.
 
         Parameters

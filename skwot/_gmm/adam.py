@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skwot._gmm.arrays import Array, device_of
+from skwot._gmm.arrays import device_of
 from skwot._gmm.covariance_types import compact, expand
 from skwot._gmm.gaussians import raise_spectrum
 from skwot._gmm.mixtures import Mixture
@@ -13,6 +13,7 @@ from skwot._gmm.mw2 import mw2
 from skwot._gmm.pair_costs import PairCosts
 from skwot._gmm.path import Flow, Path
 from skwot._gmm.settings import Settings
+from skwot._typing import Array
 
 
 def descend_adam(

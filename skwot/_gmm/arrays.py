@@ -9,11 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-Indices = NDArray[np.intp]
+from skwot._typing import Array
 
 
 def namespace(array: Any) -> Any:

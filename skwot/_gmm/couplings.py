@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skwot._gmm.arrays import Array, Indices
 from skwot._gmm.gaussians import geodesic
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs, plan_support
+from skwot._typing import Array, Index
 
 # Numbers that the images of a batch of points may take (32 MB).
 _BATCH_NUMBERS = 2**22
@@ -30,8 +30,8 @@ class Coupling(NamedTuple):
         Matrices of the Gaussian maps.
     """
 
-    rows: Indices
-    columns: Indices
+    rows: Index
+    columns: Index
     mass: Array
     maps: Array
 

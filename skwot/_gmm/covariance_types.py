@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from skwot._gmm.arrays import Array, as_like, eye_like, namespace, per_row
+from skwot._gmm.arrays import as_like, eye_like, namespace, per_row
 from skwot._gmm.mixtures import Mixture
+from skwot._typing import Array
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-from skwot._gmm.arrays import Array
 from skwot._gmm.mixtures import Mixture
+from skwot._typing import Array
 
 
 def build_gaussian_mixture(

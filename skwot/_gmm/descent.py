@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skwot._gmm.arrays import (
-    Array,
     as_like,
     device_of,
     eye_like,
@@ -23,6 +22,7 @@ from skwot._gmm.path import Flow, Path
 from skwot._gmm.settings import Settings
 from skwot._gmm.weights import reassign_weights
 from skwot._ot.transport import Transport
+from skwot._typing import Array
 
 # A step is accepted if the loss falls by at least this part of what its slope promises
 # (Armijo's condition).

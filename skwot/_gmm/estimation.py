@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-from skwot._gmm.arrays import Array
 from skwot._gmm.covariance_types import expand_full
 from skwot._gmm.mixtures import Mixture
+from skwot._typing import Array
 
 # EM has to converge by itself, because the estimator's max_iter counts its own steps.
 _EM_MAX_ITER = 1000

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skwot._gmm.arrays import Array
 from skwot._gmm.covariance_types import expand_full
 from skwot._gmm.mixtures import Mixture
+from skwot._typing import Array
 
 # What parameters that were computed in float32 may be off by, relative to the sum of
 # the weights or to the largest entry of a covariance.

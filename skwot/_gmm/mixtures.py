@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from skwot._gmm.arrays import Array, namespace, to_device
+from skwot._gmm.arrays import namespace, to_device
 from skwot._gmm.gaussians import matrix_roots, spectral_roots
+from skwot._typing import Array
 
 
 class Mixture(NamedTuple):

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skwot._gmm.arrays import Array, as_like, device_of, per_row, to_numpy
+from skwot._gmm.arrays import as_like, device_of, per_row, to_numpy
 from skwot._gmm.pair_costs import PairCosts, plan_support
 from skwot._ot.transport import Transport
+from skwot._typing import Array
 
 
 class Gradient(NamedTuple):

@@ -15,15 +15,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from skwot._compat import emd_c
-from skwot._gmm.arrays import (
-    Array,
-    Indices,
-    Mask,
-    empty_like,
-    eye_like,
-    namespace,
-    to_numpy,
-)
+from skwot._gmm.arrays import empty_like, eye_like, namespace, to_numpy
 from skwot._gmm.gaussians import (
     bures_lower_bounds,
     inner_products,
@@ -34,15 +26,14 @@ from skwot._gmm.gaussians import (
 )
 from skwot._gmm.mixtures import Target
 from skwot._ot.transport import (
+    MASS_ROUNDING,
     MAX_PIVOTS,
     OPTIMAL,
     Transport,
     c_transform,
     solve_transport,
 )
-
-# Masses below the rounding of a plan whose total is one.
-_MASS_ROUNDING = 1e-15
+from skwot._typing import Array, Index, Mask
 
 # Numbers of pairs. Up to _FEW_PAIRS, all pairs are made exact, which takes less time
 # than to exclude some. Up to _FEW_MAPS, all are made exact once, so that their maps
@@ -80,7 +71,7 @@ def plan_support(plan: Array) -> Mask:
     -------
     ndarray of shape (n, m), bool
     """
-    return plan > _MASS_ROUNDING
+    return plan > MASS_ROUNDING
 
 
 class PairCosts(ABC):
@@ -129,7 +120,7 @@ class PairCosts(ABC):
         """Make pairs exact; return whether any of them was not."""
 
     @abstractmethod
-    def maps(self, rows: Indices, columns: Indices) -> Any:
+    def maps(self, rows: Index, columns: Index) -> Any:
         """Matrices of the Gaussian maps of exact pairs, like covariances."""
 
     def solve(self, weights: Array) -> Transport:
@@ -204,7 +195,7 @@ def _solve_positive(
         initial = c_transform(cost, start), start
     plan, _, alpha, beta, status = emd_c(a, b, cost, MAX_PIVOTS, 1, *initial)
     # A mass that the network simplex leaves out is missing in the plan's total.
-    whole = status == OPTIMAL and abs(1 - plan.sum()) <= _MASS_ROUNDING
+    whole = status == OPTIMAL and abs(1 - plan.sum()) <= MASS_ROUNDING
     return (plan, alpha, beta) if whole else None
 
 
@@ -229,7 +220,7 @@ class DiagonalCosts(PairCosts):
         """See :meth:`PairCosts.refine`."""
         return False
 
-    def maps(self, rows: Indices, columns: Indices) -> Any:
+    def maps(self, rows: Index, columns: Index) -> Any:
         """See :meth:`PairCosts.maps`."""
         xp, deviations = namespace(self._deviations), self._deviations[rows]
         roots, point = self.target.roots[columns], deviations == 0
@@ -276,11 +267,11 @@ class FullCosts(PairCosts):
         self.exact[rows, columns] = True
         return True
 
-    def maps(self, rows: Indices, columns: Indices) -> Any:
+    def maps(self, rows: Index, columns: Index) -> Any:
         """See :meth:`PairCosts.maps`."""
         return self._known.maps[self._known.slots[rows, columns]]
 
-    def _evaluate(self, rows: Indices, columns: Indices) -> None:
+    def _evaluate(self, rows: Index, columns: Index) -> None:
         """Compute the maps and the distances of pairs that have a slot."""
         covariances, roots = self._covariances[rows], self.target.roots[columns]
         values, vectors = pair_eigensystems(covariances, roots)
@@ -355,7 +346,7 @@ class _KnownMaps:
         """Say whether the maps take more memory than they may."""
         return self.size * self.maps.shape[1] ** 2 > _MEMORY_NUMBERS
 
-    def reserve(self, rows: Indices, columns: Indices) -> None:
+    def reserve(self, rows: Index, columns: Index) -> None:
         """Give a slot to the pairs that have none."""
         if self.size == self.slots.size:
             return

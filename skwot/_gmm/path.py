@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skwot._gmm.arrays import Array, to_numpy
+from skwot._gmm.arrays import to_numpy
 from skwot._gmm.covariance_types import compact
+from skwot._typing import Array
 
 
 class Flow(NamedTuple):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from skwot._gmm.arrays import Array, Indices
 from skwot._gmm.estimation import seed_mixture
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.pair_costs import pair_costs
+from skwot._typing import Array, Index
 
 INIT_NAMES = ("k-means++", "kmeans", "random", "random_from_data")
 
@@ -101,7 +101,7 @@ def component_distances(mixture: Mixture) -> Array:
 
 def _draw(
     distances: Array, weights: Array, size: int, rng: np.random.RandomState
-) -> Indices:
+) -> Index:
     """Draw `size` of n weighted components, whose distances (n, n) are known."""
     n_trials = 2 + int(np.log(size))
     chosen = [rng.choice(len(weights), p=weights)]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skwot._gmm.arrays import Array
 from skwot._gmm.pair_costs import PairCosts, plan_support
+from skwot._typing import Array
 
 # Components whose squared distance to a target component exceeds the smallest one by
 # less than this part of it are equally near.

@@ -9,7 +9,7 @@ from skwot._typing import Array
 
 OPTIMAL = 1  # the status that POT's network simplex reports with an optimal plan
 MAX_PIVOTS = 10**12  # no limit: the network simplex ends by itself
-_MASS_ROUNDING = 1e-15  # of masses that sum to one
+MASS_ROUNDING = 1e-15  # of masses that sum to one
 
 
 class Transport(NamedTuple):
@@ -117,7 +117,7 @@ def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, f
     may leave out masses below its tolerance.
     """
     rows, columns = plan.sum(axis=1), plan.sum(axis=0)
-    if max(abs(rows - a).max(), abs(columns - b).max()) > _MASS_ROUNDING:
+    if max(abs(rows - a).max(), abs(columns - b).max()) > MASS_ROUNDING:
         plan = plan * _shrink(a, rows)[:, None]
         plan *= _shrink(b, plan.sum(axis=0))
         missing_rows = (a - plan.sum(axis=1)).clip(0)

@@ -5,8 +5,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skwot._gmm.arrays import Array
 from skwot._gmm.covariance_types import expand_full
+from skwot._typing import Array
 
 KINDS = ("source", "target", "last", "path", "loss")
 # Width and height of an ellipse, in standard deviations of its component.

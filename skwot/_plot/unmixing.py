@@ -3,10 +3,9 @@
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-Array = NDArray[np.float64]
+from skwot._typing import Array
 
 KINDS = ("sources", "reweighted", "loss")
 
