@@ -6,6 +6,7 @@ scaling algorithms for entropy regularized transport problems", section 3). Noth
 here needs to be accurate: the linear programme corrects what is not.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,10 @@ _LEAK = 1e-3
 _TRUNCATION = 12.0  # a sparse kernel leaves out arcs with more temperatures than this
 _NEAR = np.exp(-4.0)  # the kernel entries of neighbours are larger
 _NEIGHBOURS = 60  # at most so many neighbours a point make a kernel sparse enough
+_REMOTE = np.exp(-_TRUNCATION)  # kernel entries beyond the truncation are smaller
+_FEW_ENTRIES = 500_000  # costs for which the kernel of all points is dense to the end:
+_DECIDED = 3.0  # until at most so many of its entries a point are not remote
+_WIDER = 4.0  # the box of the programme is so many times wider than the last level's
 _COLD = 1.5  # with at most so many kernel entries a point, hardly any choice is left
 _LEAST_LOG = -60.0  # smaller logarithms of weights and kernel entries are raised to it
 
@@ -88,10 +93,21 @@ def entropic_start(problem: BlockProblem) -> Start:
     -------
     Start
     """
-    beta, eps = _coarse_potential(problem)
-    state, pool = _cool_sparse(problem, beta, eps, growth=1.0)
-    alpha, beta = arc_transforms(pool, state.beta, len(state.alpha))
+    n, m = problem.cost.shape
+    if n * m <= _FEW_ENTRIES:
+        state = _cool_dense(problem, _is_decided)
+        width, eps = _TRUNCATION * state.eps, _WIDER * state.eps
+        pool = scan_costs(problem.cost, state.beta, width, per_row=_NEIGHBOURS).arcs
+    else:
+        beta, eps = _coarse_potential(problem)
+        state, pool = _cool_sparse(problem, beta, eps, growth=1.0)
+    alpha, beta = arc_transforms(pool, state.beta, n)
     return Start(alpha, beta, state.weights, pool, eps)
+
+
+def _is_decided(kernel: Array) -> bool:
+    """Whether few entries of a kernel are within the truncation."""
+    return bool(np.count_nonzero(kernel > _REMOTE) <= _DECIDED * sum(kernel.shape))
 
 
 def _coarse_potential(problem: BlockProblem) -> tuple[Array, float]:
@@ -106,7 +122,7 @@ def _coarse_potential(problem: BlockProblem) -> tuple[Array, float]:
 def _cool(problem: BlockProblem, growth: float, n_before: int) -> Entropic:
     n_points = max(problem.cost.shape)
     if n_points <= 1.5 * _COARSE_POINTS or n_points > n_before / 2:
-        return _cool_dense(problem, growth)
+        return _cool_dense(problem, lambda kernel: _is_sparse(kernel, growth))
     beta, eps = _coarse_potential(problem)
     return _cool_sparse(problem, beta, eps, growth)[0]
 
@@ -150,8 +166,13 @@ def _softmin(problem: BlockProblem, atoms: Index, state: Entropic) -> Array:
     return -state.eps * level
 
 
-def _cool_dense(problem: BlockProblem, growth: float) -> Entropic:
-    """Cool until `growth` times more points have few enough neighbours."""
+def _is_sparse(kernel: Array, growth: float) -> bool:
+    """Whether `growth` times more points would have few enough neighbours."""
+    return bool(growth * np.count_nonzero(kernel > _NEAR) <= _NEIGHBOURS * len(kernel))
+
+
+def _cool_dense(problem: BlockProblem, is_cold: Callable[[Array], bool]) -> Entropic:
+    """Cool on the kernel of all costs, until it says that the temperature is low."""
     cost = problem.cost.block(slice(None), slice(None))
     beta, eps = np.zeros(len(problem.marginals.target)), _COOLING * _HOTTEST
     for _ in range(_MAX_LEVELS):
@@ -159,7 +180,7 @@ def _cool_dense(problem: BlockProblem, growth: float) -> Entropic:
         alpha = (cost - beta).min(axis=1)
         kernel = _dense_kernel(cost, alpha, beta, eps)
         alpha, beta, weights = _sinkhorn(problem, kernel, alpha, beta, eps)
-        if growth * np.count_nonzero(kernel > _NEAR) <= _NEIGHBOURS * len(alpha):
+        if is_cold(kernel):
             break
     return Entropic(alpha, beta, weights, eps)
 
