@@ -47,7 +47,7 @@ def draw_bag(proportions, size=200):
 
 truth = rng.dirichlet(np.ones(10))
 bag = draw_bag(truth)
-unmixer = WassersteinUnmixer(solver="lp", debias=True, random_state=0).fit(X, y)
+unmixer = WassersteinUnmixer(debias=True, random_state=0).fit(X, y)
 estimate = unmixer.unmix(bag)
 result = unmixer.bootstrap(bag, n_resamples=100, random_state=0)
 low, high = result.confidence_interval
@@ -95,7 +95,7 @@ expected = truth[others] / 0.8
 
 for outlier_cost in (None, "auto"):
     unmixer = WassersteinUnmixer(
-        solver="lp", outlier_cost=outlier_cost, random_state=0
+        outlier_cost=outlier_cost, random_state=0
     ).fit(np.vstack([X[known], bag]), np.append(y[known], np.full(len(bag), -1)))
     error = np.abs(unmixer.weights_ - expected).mean()
     print(

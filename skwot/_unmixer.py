@@ -764,10 +764,16 @@ def _warn_not_converged(found: list[Unmixing], settings: Settings) -> None:
     failed = sum(not one.converged for one in found)
     of_several = f" in {failed} of {len(found)} groups" if len(found) > 1 else ""
     gap = worst.value - worst.lower_bound
+    exhausted = len(worst.curve) >= settings.max_iter
+    advice = (
+        "Raise max_iter or tol."
+        if exhausted
+        else "No further step helps at working precision: raise tol."
+    )
     warn_user(
         f"The weights are not certified to tol={settings.tol}{of_several}: after "
         f"{len(worst.curve)} exact solves (max_iter={settings.max_iter}) the dual gap "
         f"is {gap:.3g}, which is {worst.relative_gap:.3g} of the loss "
-        f"{worst.value:.6g}. Raise max_iter or tol.",
+        f"{worst.value:.6g}. {advice}",
         ConvergenceWarning,
     )
