@@ -94,9 +94,9 @@ bag = draw_bag(truth)
 expected = truth[others] / 0.8
 
 for outlier_cost in (None, "auto"):
-    unmixer = WassersteinUnmixer(
-        outlier_cost=outlier_cost, random_state=0
-    ).fit(np.vstack([X[known], bag]), np.append(y[known], np.full(len(bag), -1)))
+    unmixer = WassersteinUnmixer(outlier_cost=outlier_cost, random_state=0).fit(
+        np.vstack([X[known], bag]), np.append(y[known], np.full(len(bag), -1))
+    )
     error = np.abs(unmixer.weights_ - expected).mean()
     print(
         f"outlier_cost={outlier_cost}: unexplained {unmixer.unexplained_:.3f}, "

@@ -81,7 +81,8 @@ class WassersteinUnmixer(
         the difference, every solver sorts instead.
     reg : "auto" or float, default="auto"
         Temperature of the Sinkhorn divergence, as a fraction of the mean ground cost.
-        "auto" is 0.05. A number needs ``loss="sinkhorn"``.
+        "auto" is 0.05. A number needs ``loss="sinkhorn"`` and is at least 1e-4: with
+        less the loss is the exact one to all that matters, and slow.
     debias : bool, default=False
         Treat the sources as samples of unknown distributions, whose rows are
         observations. Two samples of the same distribution are further apart the more
@@ -255,7 +256,7 @@ class WassersteinUnmixer(
         "loss": [StrOptions({"wasserstein", "sinkhorn"})],
         "metric": [StrOptions(set(METRICS)), callable],
         "solver": [StrOptions({"auto", "lp", "pgd"})],
-        "reg": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "reg": [StrOptions({"auto"}), Interval(Real, 1e-4, None, closed="left")],
         "learning_rate": [
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),

@@ -1,5 +1,6 @@
 """Ground costs: what is known of each metric, and costs whole and by blocks."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -64,6 +65,7 @@ _KEPT_ENTRIES, _KEPT_EXPENSIVE = 4_000_000, 50_000_000
 _MANY_FEATURES = 200
 _SAMPLED_ROWS = 64  # rows of the costs from which their unit is estimated
 _PAIRS_AT_ONCE = 16
+_MATRICES = 3  # of the size of the costs, that a solver on dense matrices holds
 
 
 def facts_of(metric: Metric) -> Facts:
@@ -104,6 +106,37 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
             f"got costs between {cost.min()} and {cost.max()}."
         )
     return cost
+
+
+def check_memory(n: int, m: int) -> None:
+    """Refuse to allocate matrices of costs that the machine cannot hold.
+
+    Parameters
+    ----------
+    n, m : int
+        Numbers of points.
+
+    Raises
+    ------
+    MemoryError
+        Before anything is allocated, with what to do instead.
+    """
+    needed = _MATRICES * 8 * n * m
+    if needed > _physical_memory():
+        raise MemoryError(
+            f"A dense matrix of {n} x {m} ground costs, and what is computed from it, "
+            f"takes {needed / 1e9:.3g} GB, which is more than this machine has. Set "
+            "max_support to quantise the samples, or use loss='wasserstein' with "
+            "solver='auto', which needs no such matrix."
+        )
+
+
+def _physical_memory() -> float:
+    """Memory of the machine in bytes; infinite, if the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return np.inf
 
 
 class BlockCost:
@@ -164,7 +197,14 @@ class BlockCost:
         return self.block(np.unique(rows), slice(None))
 
     def whole(self) -> Array:
-        """Return the matrix of all costs, which is not to be changed."""
+        """Return the matrix of all costs, which is not to be changed.
+
+        Raises
+        ------
+        MemoryError
+            See :func:`check_memory`.
+        """
+        check_memory(*self.shape)
         return self.block(slice(None), slice(None))
 
     def block(self, rows: slice | Index, columns: slice | Index) -> Array:

@@ -94,3 +94,24 @@ def test_the_unit_is_the_median_of_many_costs():
     half = np.repeat([0.0, 1.0], [90, 10])[:, None]
     assert 0 < BlockCost(half, half, "euclidean").unit < 1
     assert BlockCost(half[:9], half[:9], "euclidean").unit == 1
+
+
+def test_a_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
+    costs = BlockCost(np.zeros((40, 1)), np.zeros((30, 1)), "euclidean")
+    assert costs.whole().shape == (40, 30)
+    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: 1e4)
+    with pytest.raises(MemoryError, match=r"40 x 30 .* Set max_support"):
+        costs.whole()
+
+
+def test_a_function_is_not_known_by_its_name():
+    def dice(u, v):
+        return float(abs(u - v).sum())
+
+    def minkowski(u, v):
+        return float(abs(u - v).sum())
+
+    points, others = np.random.default_rng(8).normal(size=(2, 6, 3))
+    expected = ground_cost(points, others, "cityblock")
+    for metric in (dice, minkowski):
+        assert_allclose(ground_cost(points, others, metric), expected)

@@ -31,7 +31,7 @@ from skwot._ot.entropic import (
     softmin,
     symmetric_scaling,
 )
-from skwot._ot.ground_costs import Metric, ground_cost
+from skwot._ot.ground_costs import Metric, check_memory, ground_cost
 from skwot._typing import Array, Index
 from skwot._unmixing.problem import (
     Marginals,
@@ -96,6 +96,7 @@ class DivergenceLoss(Objective):
         device: str | torch.device | None = None,
     ) -> None:
         points = np.concatenate([problem.sources.points, problem.target.points])
+        check_memory(len(points), len(points))
         cost = ground_cost(points, points, problem.metric)
         n = len(problem.sources.points)
         unit = float(cost[:n, n:].mean()) or 1.0
