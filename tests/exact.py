@@ -26,8 +26,16 @@ def solve_dense_lp(cost, masses, target, surcharges=0.0):
         "primal_feasibility_tolerance": 1e-10,
         "dual_feasibility_tolerance": 1e-10,
     }
-    result = linprog(
-        objective, A_eq=equations, b_eq=right, method="highs-ds", options=options
-    )
+    # Presolve takes tiny masses for contradictions.
+    for presolve in (True, False):
+        result = linprog(
+            objective,
+            A_eq=equations,
+            b_eq=right,
+            method="highs-ds",
+            options={**options, "presolve": presolve},
+        )
+        if result.status == 0:
+            break
     assert result.status == 0, result.message
     return unit * result.fun / m, result.x[-n_sources:]
