@@ -26,10 +26,12 @@ test: $(VENV)/.installed-test ## run the tests and the docstrings' examples
 	@echo "==> Running the tests"
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-lint ## check style and formatting with ruff
+lint: $(VENV)/.installed-lint ## check style with ruff, and which module imports which
 	@echo "==> Checking style"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@echo "==> Checking imports"
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/.installed-lint ## check the type hints with mypy
 	@echo "==> Checking types"

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Interval",
     "QuietHighs",
     "StrOptions",
+    "check_feature_names_in",
     "check_sample_weight",
     "emd_c",
     "emd_c_sparse",

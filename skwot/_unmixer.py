@@ -11,16 +11,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skwot._compat import (
     HasMethods,
     Interval,
     StrOptions,
+    check_feature_names_in,
     check_sample_weight,
     fit_context,
     validate_params,
@@ -748,7 +745,7 @@ class WassersteinUnmixer(TransformerMixin, BaseEstimator):
             "wassersteinunmixer_" and the label of the source.
         """
         check_is_fitted(self)
-        _check_feature_names_in(self, input_features, generate_names=False)
+        check_feature_names_in(self, input_features, generate_names=False)
         prefix = type(self).__name__.lower()
         return np.asarray([f"{prefix}_{label}" for label in self.classes_], object)
 
