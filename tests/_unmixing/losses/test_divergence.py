@@ -197,7 +197,7 @@ def test_asymmetric_metric_is_refused():
 
 def entropic_shares(objective, sources, weights, points, metric="euclidean"):
     potential = objective.unit * objective.transport_potential(weights)
-    masses = sources.masses * weights
+    masses = (sources.masses * weights).tocsr()
     return assign_entropic(
         points, sources.points, masses, potential, metric, objective.eps
     )
