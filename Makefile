@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 FLAVOURS := plot test lint docs
 STAMPS := $(FLAVOURS:%=$(VENV)/.installed-%)
+LOWEST := .venv-lowest
 # The figures go to files, on a machine with a screen too.
 export MPLBACKEND := Agg
 # The problems here are small: threads would mostly wait for each other.
@@ -12,11 +13,11 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types docs examples clean distclean
+.PHONY: help demo test test-lowest lint types docs examples clean distclean
 .DELETE_ON_ERROR:
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.installed-plot ## run both gallery problems and the digits, figures in figures/
 	@echo "==> Running the demonstration"
@@ -26,10 +27,18 @@ test: $(VENV)/.installed-test ## run the tests and the docstrings' examples
 	@echo "==> Running the tests"
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-lint ## check style and formatting with ruff
+# PyTorch is not at its lowest: see tools/lowest.py. Old releases warn of what newer ones
+# of the packages that they use have deprecated, which is not for this project to mend.
+test-lowest: $(LOWEST)/.installed ## run the tests at the lowest versions that are allowed
+	@echo "==> Running the tests at the lowest versions"
+	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-lint ## check style with ruff, and which module imports which
 	@echo "==> Checking style"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@echo "==> Checking imports"
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/.installed-lint ## check the type hints with mypy
 	@echo "==> Checking types"
@@ -49,18 +58,20 @@ clean: ## remove what was built, keep the environment
 	rm -rf docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst
 	find skwot tests examples benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-distclean: clean ## remove the environment too
-	rm -rf $(VENV)
+distclean: clean ## remove the environments too
+	rm -rf $(VENV) $(LOWEST)
 
 # A name on PATH may be a launcher that cannot start, and some systems ship Python
 # without venv: so each candidate is asked, not just looked up.
-$(BIN)/python:
-	@echo "==> Creating $(VENV)"
+# The lowest versions have no builds for a Python that is newer than they are.
+$(LOWEST)/bin/python: PYTHON := $(PYTHON) python3.11
+$(BIN)/python $(LOWEST)/bin/python:
+	@echo "==> Creating $(@:/bin/python=)"
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	        >/dev/null 2>&1; then \
 	        echo "with $$($$python --version) ($$(command -v $$python))"; \
-	        exec $$python -m venv $(VENV); \
+	        exec $$python -m venv $(@:/bin/python=); \
 	    fi; \
 	done; \
 	echo "No Python 3.11 or newer that can create environments (modules venv and" >&2; \
@@ -72,4 +83,13 @@ $(STAMPS): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "==> Installing skwot[$*] at the versions of constraints.txt"
 	$(PIP) install --quiet --constraint constraints.txt setuptools
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[$*]"
+	@touch $@
+
+$(LOWEST)/.installed: pyproject.toml constraints.txt tools/lowest.py | $(LOWEST)/bin/python
+	@echo "==> Installing skwot[test] at the lowest versions of pyproject.toml"
+	$(LOWEST)/bin/python tools/lowest.py plot test > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet \
+	    --constraint $(LOWEST)/constraints.txt setuptools
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet \
+	    --constraint $(LOWEST)/constraints.txt --no-build-isolation --editable ".[test]"
 	@touch $@

@@ -2,6 +2,12 @@
 
 This is the only module that imports them, so that an upgrade which removes one of them
 breaks one file, and `tests/test_compat.py` says what to do.
+
+POT's public :func:`ot.emd` could replace the two compiled functions, at a price that
+``benchmarks/bench_compat.py`` prints. A problem of 10 x 10, which is what the flow
+solves, would take five times as long, for its checks; one of 40 x 900 would take 5 %
+longer. On sparse costs it ignores the potentials to start from, with which the column
+generation solves 2,000 x 2,000 points on 12,560 arcs in less than half the time.
 """
 
 from typing import Any

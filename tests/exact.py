@@ -1,8 +1,10 @@
 """The unmixing problem as one dense linear programme, solved by HiGHS."""
 
+import highspy
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
+
+from skwot._compat import QuietHighs
 
 
 def solve_dense_lp(cost, masses, target, surcharges=0.0):
@@ -22,20 +24,27 @@ def solve_dense_lp(cost, masses, target, surcharges=0.0):
     right = np.concatenate([np.zeros(n), m * target, [1.0]])
     each = m * surcharges / unit * np.ones(n_sources)
     objective = np.append(cost.ravel() / unit, each)
-    options = {
-        "primal_feasibility_tolerance": 1e-10,
-        "dual_feasibility_tolerance": 1e-10,
-    }
-    # Presolve takes tiny masses for contradictions.
-    for presolve in (True, False):
-        result = linprog(
-            objective,
-            A_eq=equations,
-            b_eq=right,
-            method="highs-ds",
-            options={**options, "presolve": presolve},
-        )
-        if result.status == 0:
-            break
-    assert result.status == 0, result.message
-    return unit * result.fun / m, result.x[-n_sources:]
+    solver = QuietHighs()
+    for tolerance in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+        solver.setOptionValue(tolerance, 1e-10)
+    solver.setOptionValue("solver", "simplex")
+    solver.setOptionValue("presolve", "off")  # HiGHS 1.10 loses the status after it
+    solver.passModel(_model(objective, equations.tocsc(), right))
+    solver.run()
+    assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    loss = unit * solver.getInfo().objective_function_value / m
+    return loss, np.array(solver.getSolution().col_value)[-n_sources:]
+
+
+def _model(objective, equations, right):
+    model = highspy.HighsLp()
+    model.num_row_, model.num_col_ = equations.shape
+    model.col_cost_ = objective
+    model.col_lower_ = np.zeros(len(objective))
+    model.col_upper_ = np.full(len(objective), highspy.kHighsInf)
+    model.row_lower_ = model.row_upper_ = right
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_ = equations.indptr
+    model.a_matrix_.index_ = equations.indices
+    model.a_matrix_.value_ = equations.data
+    return model

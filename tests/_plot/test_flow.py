@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -111,8 +108,3 @@ def test_bad_arguments(flow):
     line = GMMFlowFitter(init=one, target=one).fit(np.zeros((1, 1)))
     with pytest.raises(ValueError, match="draws two features, got mixtures of 1"):
         GMMFlowDisplay.from_estimator(line)
-
-
-def test_matplotlib_is_imported_only_to_draw():
-    code = "import sys, skwot._plot.flow; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

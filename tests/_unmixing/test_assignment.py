@@ -51,7 +51,7 @@ def entropic_shares(case, weights, points):
     objective = DivergenceLoss(case.problem(), 0.05)
     found = Unmixing(weights, 0.0, 0.0, *np.zeros((3, 1)), converged=True)
     _, _, _, _, _, _, _, potential, eps = objective.complete(found)
-    masses = sources.masses * weights
+    masses = (sources.masses * weights).tocsr()
     return assign_entropic(points, sources.points, masses, potential, "euclidean", eps)
 
 

@@ -216,7 +216,9 @@ def _spanning_tree(arcs: Arcs, flow: Flow, box: Box) -> tuple[Mask, Mask]:
     # The weights only have to prefer the flow, and zeros are not edges.
     weight = 1.0 + np.maximum(np.concatenate(reduced), 0.0)
     weight[np.isin(low * shape[0] + high, used)] = 1e-3
-    graph = sparse.csr_array((weight, (low, high)), shape=shape)
+    # csgraph of SciPy before 1.17.1 takes no indices of 64 bits.
+    edges = low.astype(np.int32), high.astype(np.int32)
+    graph = sparse.csr_array((weight, edges), shape=shape)
     tree = minimum_spanning_tree(graph).tocoo()
     i, j = (end.astype(np.intp) for end in (tree.row, tree.col))
     keys = np.minimum(i, j) * shape[0] + np.maximum(i, j)
