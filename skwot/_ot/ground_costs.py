@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -190,6 +191,11 @@ class BlockCost:
         typical = float(np.median(sample)) or float(sample.mean()) or 1.0
         # What costs more than being an outlier is not paid.
         return min(typical, self._outlier_cost or np.inf)
+
+    @cached_property
+    def largest(self) -> float:
+        """Largest of all costs, by a pass over them."""
+        return max(float(block.max()) for _, block in self.blocks())
 
     def sample(self) -> Array:
         """Return the rows of a few points, which are not the outliers'."""

@@ -24,6 +24,7 @@ from skwot._unmixing.solvers.gradient import solve_gradient
 from skwot._unmixing.solvers.saturated import cheap_pairs, solve_saturated
 
 EXACT = 1e-9  # relative gap at which the exact solver ends, whatever `tol` is
+_DESCENDED = 4_000_000  # costs of a problem that descent may take over
 _REG = 0.05  # what reg="auto" stands for
 
 
@@ -162,15 +163,22 @@ def solve(problem: Problem, settings: Settings) -> Unmixing:
     """
     if settings.is_exact and not sorts(problem):
         try:
-            return _solve_exactly(problem, settings.rule)
+            found = _solve_exactly(problem, settings.rule)
         except SolverFailed:
-            pass
+            found = None
+        if found is not None and (found.converged or not _can_descend(problem)):
+            return found
     objective = make_objective(problem, settings)
     if settings.learning_rate == "auto":
         found = solve_bundle(objective, settings.rule)
     else:
         found = solve_gradient(objective, settings.rule, float(settings.learning_rate))
     return objective.complete(found)
+
+
+def _can_descend(problem: Problem) -> bool:
+    """Whether descent can take over where the programme ends without a certificate."""
+    return len(problem.sources.points) * len(problem.target.points) <= _DESCENDED
 
 
 def _solve_exactly(problem: Problem, rule: StoppingRule) -> Unmixing:

@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss
-from skwot._unmixing.problem import ROUNDING, Problem
+from skwot._unmixing.problem import ROUNDING, Problem, SolverFailed
 from skwot._unmixing.solve import (
     EXACT,
     check_combination,
@@ -122,3 +122,20 @@ def test_every_other_combination_is_allowed():
             check_combination(parameters)
             allowed += 1
     assert allowed == 5 * 2 + 2 * 2 * 2 * 2
+
+
+@pytest.mark.parametrize("fault", ["raises", "stops early"])
+def test_descent_takes_over_where_the_programme_fails(fault, monkeypatch):
+    problem = overlapping_sources(3, n_sources=3).problem()
+    exact = solve(problem, settings())
+
+    def failing(problem, rule, cost):
+        if fault == "raises":
+            raise SolverFailed("HiGHS ended with status 'Unknown'.")
+        return exact._replace(value=2 * exact.value, converged=False)
+
+    monkeypatch.setattr("skwot._unmixing.solve.generate_columns", failing)
+    found = solve(problem, settings())
+    assert found.converged
+    assert_allclose(found.value, exact.value, rtol=1e-9)
+    assert_allclose(found.weights, exact.weights, atol=1e-6)

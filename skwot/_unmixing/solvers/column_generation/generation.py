@@ -128,8 +128,9 @@ class _Search:
     @property
     def _is_whole(self) -> bool:
         """Whether all mass goes over arcs."""
-        wide = self._box.is_wide(self._programme.arcs)
-        return wide or self._solution.stranded <= _STRANDED
+        if self._solution.stranded <= _STRANDED:
+            return True
+        return self._box.is_wide(self._problem.cost)
 
     def _is_closed(self, value: float, tol: float) -> bool:
         rounding = ROUNDING * self._best.mean

@@ -65,10 +65,9 @@ class Box(NamedTuple):
         """Widen the box."""
         return self._replace(width=_GROWTH * self.width)
 
-    def is_wide(self, arcs: Arcs) -> bool:
+    def is_wide(self, cost: BlockCost) -> bool:
         """Whether mass on the ground node's arcs is rounding, as no arc costs more."""
-        largest = max(abs(self.centre).max(), arcs.cost.max())
-        return self.width > _WIDE * largest
+        return self.width > _WIDE * max(abs(self.centre).max(), cost.largest)
 
 
 class Flow(NamedTuple):
@@ -174,7 +173,7 @@ def starting_flow(
         new = np.flatnonzero(violated(pool, alpha, beta, _FLOW_TOL) & ~active)
         if len(new):
             active[new] = tightest(pool.select(new), alpha, beta)
-        elif flow.stranded > _NOTHING and not box.is_wide(pool):
+        elif flow.stranded > _NOTHING and not box.is_wide(problem.cost):
             extra = _priced(problem, alpha, beta)
             pool = join_arcs([pool, extra])
             active = np.append(active, np.ones(len(extra.cost), bool))
