@@ -23,15 +23,17 @@ demo: $(VENV)/.installed-plot ## run both gallery problems and the digits, figur
 	@echo "==> Running the demonstration"
 	$(BIN)/python examples/demo.py
 
+PYTEST := -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --durations 10
+
 test: $(VENV)/.installed-test ## run the tests and the docstrings' examples
 	@echo "==> Running the tests"
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 # PyTorch is not at its lowest: see tools/lowest.py. Old releases warn of what newer ones
 # of the packages that they use have deprecated, which is not for this project to mend.
 test-lowest: $(LOWEST)/.installed ## run the tests at the lowest versions that are allowed
 	@echo "==> Running the tests at the lowest versions"
-	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(PYTEST_ARGS)
+	$(LOWEST)/bin/python $(PYTEST) -W ignore::DeprecationWarning $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-lint ## check style with ruff, and which module imports which
 	@echo "==> Checking style"

@@ -384,7 +384,9 @@ class WassersteinUnmixer(
     ) -> None:
         """Solve for the target, which may be the sources themselves in these shares."""
         random_state = check_random_state(self.random_state)
-        seed = random_state.randint(np.iinfo(np.int32).max)
+        # Where nothing is random, the global generator must not move either.
+        draws = self._measures_noise or self.max_support is not None
+        seed = random_state.randint(np.iinfo(np.int32).max) if draws else 0
         self.outlier_cost_ = self._resolve_outlier_cost(sources, seed)
         fewer = [self._quantize(source, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
@@ -415,6 +417,10 @@ class WassersteinUnmixer(
         if not found.converged:
             _warn_not_converged([found], settings)
 
+    @property
+    def _measures_noise(self) -> bool:
+        return self.debias or self.outlier_cost == "auto"
+
     def _leaves_all_in_place(self) -> bool:
         """Whether a target that is the sources' own mixture needs no solver."""
         descends = self.loss != "wasserstein" or self.learning_rate != "auto"
@@ -429,7 +435,7 @@ class WassersteinUnmixer(
         self, sources: list[Measure], seed: int, known: Problem | None = None
     ) -> Array:
         """Estimate the loss between two samples of each source, at one temperature."""
-        if not (self.debias or self.outlier_cost == "auto"):
+        if not self._measures_noise:
             return np.zeros(len(sources))
         settings = self._settings()
         if known is not None:

@@ -163,6 +163,18 @@ class JointProgramme:
         self._solver.run()
         return self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
 
+    def polish(self) -> Solution:
+        """Compute the vertex of the last basis anew.
+
+        The simplex method perturbs bounds, and what it leaves of that in the weights is
+        within its tolerance, but not within rounding.
+        """
+        basis = self._solver.getBasis()
+        self._solver.clearSolver()
+        self._solver.setOptionValue("primal_simplex_bound_perturbation_multiplier", 0.0)
+        self._solver.setBasis(basis)
+        return self.solve()
+
     def solve(self) -> Solution:
         """Optimise over the present arcs.
 
