@@ -1,6 +1,6 @@
 """POT's compiled network simplex against the public function around it.
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_compat.py [--repeats 200]
+    OMP_NUM_THREADS=1 python -m benchmarks.bench_compat [--repeats 200]
 
 ``skwot._compat`` imports ``emd_c`` and ``emd_c_sparse``, which POT keeps to itself.
 This prints how many times longer :func:`ot.emd` takes for the same problems with the

@@ -1,6 +1,6 @@
 """Targets that hold something foreign: what `outlier_cost` saves, and what it costs.
 
-    python benchmarks/bench_contamination.py [--draws 50] [--splits 4] [--seed 0]
+    python -m benchmarks.bench_contamination [--draws 50] [--splits 4] [--seed 0]
 
 Two problems, each with and without foreign material:
 
@@ -21,17 +21,13 @@ error of a balanced estimate on the target without what is foreign in it.
 """
 
 import argparse
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import poisson
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from skwot import WassersteinUnmixer, stack_sources
 from skwot.exceptions import IdentifiabilityWarning

@@ -1,6 +1,6 @@
 """GMM flow against POT: cost of a loss with its gradient, and time to accuracy.
 
-Run with one thread: ``OMP_NUM_THREADS=1 python benchmarks/bench_flow.py``. Ratios
+Run with one thread: ``OMP_NUM_THREADS=1 python -m benchmarks.bench_flow``. Ratios
 are medians over flows that alternate between the two. ``--memory NAME K D`` prints
 the growth of the peak memory of each at one size, in processes of their own.
 """
@@ -223,7 +223,15 @@ def main():
     compare_losses()
     compare_accuracy()
     for name in ("POT", "skwot"):
-        command = [sys.executable, __file__, "--memory", name, "50", "64"]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.bench_flow",
+            "--memory",
+            name,
+            "50",
+            "64",
+        ]
         subprocess.run(command, check=True)
 
 

@@ -1,6 +1,6 @@
 """What GMM flows are used for: reduction and transport, against POT.
 
-Run with one thread: ``OMP_NUM_THREADS=1 python benchmarks/bench_flow_uses.py``.
+Run with one thread: ``OMP_NUM_THREADS=1 python -m benchmarks.bench_flow_uses``.
 """
 
 import time

@@ -1,17 +1,13 @@
 """The gallery's unmixing problem: POT's loop against the estimator, in one run.
 
-    python benchmarks/bench_gallery_unmixing.py
+    python -m benchmarks.bench_gallery_unmixing
 
 Prints the weights, the loss, the certified gap, the number of exact transport
 problems and the ratio of the times (medians of interleaved runs).
 """
 
-import sys
 import time
-from pathlib import Path
 from statistics import median
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from skwot import WassersteinUnmixer, stack_sources
 from tests.gallery import unmixing_data, unmixing_loop

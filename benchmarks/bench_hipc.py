@@ -1,6 +1,6 @@
 """Cell-type proportions in flow cytometry: HIPC T-cell panel, Stanford.
 
-    python benchmarks/bench_hipc.py --data hipc_stanford.npz
+    python -m benchmarks.bench_hipc --data hipc_stanford.npz
         [--max-support 500 1000 2000] [--seeds 5] [--exact N ...]
 
 31,342 cells of one patient in ten gated types against 33,992 cells of another, seven
@@ -25,8 +25,6 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from skwot import WassersteinUnmixer, stack_sources
 
@@ -69,7 +67,15 @@ def fit(path, size, **parameters):
 
 def run(path, size, max_support, seed=0):
     """Weights as another process prints them."""
-    command = [sys.executable, __file__, "--data", path, "--one", str(size)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.bench_hipc",
+        "--data",
+        path,
+        "--one",
+        str(size),
+    ]
     if max_support:
         command += ["--max-support", str(max_support), "--seed", str(seed)]
     printed = subprocess.run(command, text=True, capture_output=True)

@@ -1,6 +1,6 @@
 """Bootstrap intervals of prevalences: coverage, width and time, beside QuaPy's EMQ.
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_intervals.py [--draws 200] [--minutes 8]
+    OMP_NUM_THREADS=1 python -m benchmarks.bench_intervals [--draws 200] [--minutes 8]
 
 Each draw splits a set anew: half of it are the sources, standardised by themselves,
 and a target of 200 rows comes from the rest. Its prevalences w are drawn from

@@ -1,6 +1,6 @@
 """Unmixing of spectra: a million rows on the line.
 
-    python benchmarks/bench_line.py [--target 1000000] [--source 100000]
+    python -m benchmarks.bench_line [--target 1000000] [--source 100000]
 
 Ten sources of 100,000 rows each against a target of a million rows. Prints the time
 of the whole fit, the peak memory of the process, the certified gap and the error.

@@ -1,6 +1,6 @@
 """Class prevalences: skwot beside the quantifiers that users would pick instead.
 
-    python benchmarks/bench_prevalence.py [--data hipc_stanford.npz] [--draws 50]
+    python -m benchmarks.bench_prevalence [--data hipc_stanford.npz] [--draws 50]
         [--seed 0] [--sets digits ...] [--methods W1 EDx ...]
 
 Digits, breast cancer and wine come with scikit-learn; with ``--data`` also cytometry.
@@ -34,7 +34,6 @@ Other implementations, each where it is installed:
 import argparse
 import contextlib
 import io
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -48,8 +47,6 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from skwot import WassersteinUnmixer
 from tests.gallery import unmixing_loop

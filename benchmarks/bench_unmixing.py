@@ -1,6 +1,6 @@
 """Unmixing in several dimensions: both solvers against one ``ot.emd2``.
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_unmixing.py [PART ...]
+    OMP_NUM_THREADS=1 python -m benchmarks.bench_unmixing [PART ...]
 
 Parts, all by default: ratios, loop, memory, table. Times are medians of interleaved
 runs in one process; ``ot.emd2`` has the cost matrix given, the solvers compute
@@ -20,8 +20,6 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from skwot import WassersteinUnmixer, stack_sources
 from skwot._ot.measures import canonical_measure, stack_measures
@@ -152,7 +150,13 @@ def print_loop(n_steps):
 def print_memory(n):
     """Peak of a process of its own, less what it has after the imports."""
     for metric in METRICS:
-        command = [sys.executable, __file__, "--memory-of", str(n), "--metric", metric]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.bench_unmixing",
+            "--memory-of",
+            str(n),
+        ]
         print(subprocess.check_output(command, text=True).strip(), flush=True)
 
 
