@@ -9,11 +9,11 @@ import warnings
 import numpy as np
 import ot
 import torch
-from bench_flow import pot_loop, random_mixture
 from sklearn.datasets import load_digits, load_sample_image
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
+from benchmarks.bench_flow import pot_loop, random_mixture
 from skwot import GMMFlowFitter
 
 N_PIXELS = 5000  # to estimate a mixture

@@ -150,13 +150,8 @@ def print_loop(n_steps):
 def print_memory(n):
     """Peak of a process of its own, less what it has after the imports."""
     for metric in METRICS:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.bench_unmixing",
-            "--memory-of",
-            str(n),
-        ]
+        program = [sys.executable, "-m", "benchmarks.bench_unmixing"]
+        command = [*program, "--memory-of", str(n), "--metric", metric]
         print(subprocess.check_output(command, text=True).strip(), flush=True)
 
 
