@@ -4,7 +4,7 @@ from skwot._flow import GMMFlowFitter
 from skwot._plot.flow import GMMFlowDisplay
 from skwot._plot.unmixing import UnmixingDisplay
 from skwot._unmixer import WassersteinUnmixer
-from skwot._unmixing.results import BootstrapResult, ConfidenceInterval
+from skwot._unmixing.results import BootstrapResult, ConfidenceInterval, UnmixingResult
 from skwot._unmixing.sources import stack_sources
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "GMMFlowDisplay",
     "GMMFlowFitter",
     "UnmixingDisplay",
+    "UnmixingResult",
     "WassersteinUnmixer",
     "stack_sources",
 ]

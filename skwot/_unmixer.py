@@ -38,7 +38,7 @@ from skwot._unmixing.identifiability import check_identifiability
 from skwot._unmixing.noise import LARGEST, sampling_noise
 from skwot._unmixing.outliers import calibrate_outlier_cost
 from skwot._unmixing.problem import Problem, Unmixing, own_mixture
-from skwot._unmixing.results import BootstrapResult, summarise
+from skwot._unmixing.results import BootstrapResult, UnmixingResult, summarise
 from skwot._unmixing.solve import Settings, check_combination, loss_between, solve
 from skwot._unmixing.sources import Target, read_labels, split_groups
 from skwot._warnings import warn_user
@@ -466,12 +466,17 @@ class WassersteinUnmixer(
         """Pose the problem of the fitted sources and a target."""
         masses = sparse.csr_array(self.source_masses_)
         sources = SourceMeasures(self.source_points_, masses)
-        noise = self.source_noise_
-        if self.outlier_cost_ is not None:
-            noise = np.append(noise, noise.mean())
+        noise = self._problem_noise()
         # Only differences matter, and surcharges must not be negative.
         surcharges = (noise.max() - noise) / 2
         return Problem(sources, target, self.metric, self.outlier_cost_, surcharges)
+
+    def _problem_noise(self) -> Array:
+        """Noise of each source, and of the outliers' if there is one."""
+        noise = self.source_noise_
+        if self.outlier_cost_ is None:
+            return noise
+        return np.append(noise, noise.mean())
 
     def _represent(self, rows: Array) -> Array:
         """Points in which the ground cost is measured."""
@@ -501,16 +506,28 @@ class WassersteinUnmixer(
             self.plan_potentials_ = found.plan_alpha
 
     def _explained(self, weights: Array) -> tuple[Array, float]:
-        """Split off the source of outliers, if there is one."""
-        if self.outlier_cost_ is None:
-            return weights, 0.0
-        explained = 1 - weights[-1]
-        if explained <= _NOTHING:
+        """Split off the source of outliers, and refuse a target that is all theirs.
+
+        Raises
+        ------
+        ValueError
+            If no source explains anything.
+        """
+        weights, unexplained = self._split(weights)
+        if np.isnan(weights[0]):
             raise ValueError(
                 f"outlier_cost={self.outlier_cost_:.3g} is below every cost of "
                 "transport from the sources, which then explain nothing. Give a "
                 "larger one."
             )
+        return weights, unexplained
+
+    def _split(self, weights: Array) -> tuple[Array, float]:
+        """Split off the source of outliers; NaN weights, if all is theirs."""
+        if self.outlier_cost_ is None:
+            return weights, 0.0
+        if 1 - weights[-1] <= _NOTHING:
+            return np.full(len(weights) - 1, np.nan), 1.0
         unexplained = float(weights[-1]) if weights[-1] > _NOTHING else 0.0
         return weights[:-1] / weights[:-1].sum(), unexplained
 
@@ -569,7 +586,8 @@ class WassersteinUnmixer(
         *,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
-    ) -> Array:
+        return_result: bool = False,
+    ) -> Array | UnmixingResult:
         """Estimate the weights of the fitted sources in new targets.
 
         Parameters
@@ -580,16 +598,21 @@ class WassersteinUnmixer(
             Mass of each row, normalised within each target.
         groups : array-like of shape (n_samples,), default=None
             The target of each row. One target if None.
+        return_result : bool, default=False
+            Whether to return more than the weights.
 
         Returns
         -------
-        ndarray of shape (K,) or (n_groups, K)
-            One row per group, in the order of ``numpy.unique(groups)``.
+        ndarray of shape (K,) or (n_groups, K), or UnmixingResult
+            One row per group, in the order of ``numpy.unique(groups)``. The weights of
+            a group of which no source explains anything, because it costs more than
+            `outlier_cost_` throughout, are NaN, and a warning names it.
 
         Raises
         ------
         ValueError
-            If a target has no mass.
+            If a target has no mass, or if there are no groups and no source explains
+            anything.
         """
         targets = self._read_targets(X, sample_weight, groups)
         settings = self._settings()
@@ -603,8 +626,39 @@ class WassersteinUnmixer(
         )
         if not all(solution.converged for solution in found):
             _warn_not_converged(found, settings)
-        weights = np.array([self._explained(one.weights)[0] for one in found])
-        return weights[0] if groups is None else weights
+        if groups is None:
+            self._explained(found[0].weights)
+        result = self._collect(found, groups)
+        return result if return_result else result.weights
+
+    def _collect(
+        self, found: list[Unmixing], groups: ArrayLike | None
+    ) -> UnmixingResult:
+        """Gather the solutions of all groups, or of one target."""
+        noise = self._problem_noise()
+        shift = noise.max() / 2
+        names = None if groups is None else np.unique(np.asarray(groups))
+        split = [self._split(solution.weights) for solution in found]
+        foreign = [k for k, (weights, _) in enumerate(split) if np.isnan(weights[0])]
+        if foreign and names is not None:
+            listed = ", ".join(repr(name) for name in names[foreign].tolist())
+            warn_user(
+                f"No source explains anything of {len(foreign)} of {len(found)} groups "
+                f"at outlier_cost={self.outlier_cost_:.3g}: their weights are NaN. "
+                f"Groups: {listed}.",
+                RuntimeWarning,
+            )
+        fields = [
+            np.array([weights for weights, _ in split]),
+            np.array([unexplained for _, unexplained in split]),
+            np.array([solution.value - shift for solution in found]),
+            np.array([solution.lower_bound - shift for solution in found]),
+            np.array([solution.converged for solution in found]),
+        ]
+        if names is None:
+            weights, *scalars = (field[0] for field in fields)
+            return UnmixingResult(None, weights, *(value.item() for value in scalars))
+        return UnmixingResult(names, *fields)
 
     def _read_targets(
         self,

@@ -536,6 +536,39 @@ def test_an_outlier_cost_can_be_impossible():
         WassersteinUnmixer(outlier_cost="auto").fit([[0.0], [1.0]], [0, 1])
 
 
+def test_a_foreign_group_is_named_and_the_others_are_unmixed():
+    X, y, _ = contaminated()
+    unmixer = WassersteinUnmixer(outlier_cost=10.0).fit(X, y)
+    target = X[y == -1]
+    groups = np.where(target[:, 0] > 30, "foreign", "honest")
+    with pytest.warns(RuntimeWarning, match="1 of 2 groups .* Groups: 'foreign'"):
+        result = unmixer.unmix(target, groups=groups, return_result=True)
+    assert_array_equal(result.groups, ["foreign", "honest"])
+    assert np.isnan(result.weights[0]).all()
+    assert_allclose(result.unexplained, [1, 0])
+    assert result.converged.all()
+    alone = unmixer.unmix(target[groups == "honest"], return_result=True)
+    assert alone.groups is None
+    assert_array_equal(alone.weights, result.weights[1])
+    assert alone.loss == result.loss[1]
+    assert (result.lower_bound <= result.loss).all()
+    with pytest.raises(ValueError, match="explain nothing"):
+        unmixer.unmix(target[groups == "foreign"])
+
+
+@pytest.mark.parametrize("parameters", [{}, {"debias": True, "random_state": 0}])
+def test_the_result_of_the_fitted_target_is_the_fit(problem, parameters):
+    X, y, _ = problem
+    unmixer = WassersteinUnmixer(**parameters).fit(X, y)
+    result = unmixer.unmix(X[y == -1], return_result=True)
+    assert_array_equal(result.weights, unmixer.weights_)
+    assert result.loss == unmixer.loss_
+    assert result.lower_bound == unmixer.lower_bound_
+    assert result.unexplained == 0
+    assert result.converged is True
+    assert_array_equal(result.weights, pickle.loads(pickle.dumps(result)).weights)
+
+
 # Sources that are samples
 
 

@@ -1,9 +1,10 @@
 """Results that :class:`skwot.WassersteinUnmixer` returns."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skwot._typing import Array
 
@@ -63,6 +64,50 @@ class BootstrapResult:
     confidence_interval: ConfidenceInterval
     bootstrap_distribution: Array
     standard_error: Array
+
+
+class UnmixingResult(NamedTuple):
+    """Result of :meth:`WassersteinUnmixer.unmix` with ``return_result=True``.
+
+    Each field has one entry a group, or is the value itself if there are no groups.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_groups,) or None
+        The groups, sorted; None if there are none.
+    weights : ndarray of shape (n_groups, K) or (K,)
+        Weights of the sources; NaN for a group of which no source explains anything.
+    unexplained : ndarray of shape (n_groups,) or float
+        Share that no source explains; 0.0 without `outlier_cost`.
+    loss : ndarray of shape (n_groups,) or float
+        As `loss_`, in units of the ground cost.
+    lower_bound : ndarray of shape (n_groups,) or float
+        As `lower_bound_`, in units of the ground cost.
+    converged : ndarray of bool of shape (n_groups,), or bool
+        Whether the gap met `tol`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skwot import WassersteinUnmixer
+    >>> X, y = [[0.0], [1.0], [10.0], [11.0]], ["a", "a", "b", "b"]
+    >>> unmixer = WassersteinUnmixer().fit(X, y)
+    >>> result = unmixer.unmix(
+    ...     [[0.5], [10.5], [0.2]], groups=[1, 1, 2], return_result=True
+    ... )
+    >>> result.groups
+    array([1, 2])
+    >>> result.weights
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+
+    groups: NDArray[Any] | None
+    weights: Array
+    unexplained: Array | float
+    loss: Array | float
+    lower_bound: Array | float
+    converged: NDArray[np.bool_] | bool
 
 
 def summarise(
