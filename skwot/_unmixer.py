@@ -78,7 +78,8 @@ class WassersteinUnmixer(
         each step solves one transport problem exactly, with such a matrix. "auto" is
         "lp" for the Wasserstein loss, and "pgd" for a smooth loss and where
         `learning_rate` is a number. With a single feature, where the cost is convex in
-        the difference, every solver sorts instead.
+        the difference, every solver sorts instead; samples of more than 40,000 distinct
+        values together are then solved to `tol`.
     reg : "auto" or float, default="auto"
         Temperature of the Sinkhorn divergence, as a fraction of the mean ground cost.
         "auto" is 0.05. A number needs ``loss="sinkhorn"`` and is at least 1e-4: with

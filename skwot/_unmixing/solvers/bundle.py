@@ -27,7 +27,7 @@ def solve_bundle(objective: Objective, rule: StoppingRule) -> Unmixing:
 
     Where evaluating takes long, a coarse approximation of the objective is minimised
     first, and the objective is tried first at the points whose planes prove the
-    minimum of the approximation.
+    minimum of the approximation. The search then ends at the tolerance of the rule.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ def solve_bundle(objective: Objective, rule: StoppingRule) -> Unmixing:
     """
     first, coarse = [objective.initial_weights()], objective.coarsened()
     if coarse is not None:
+        # A smaller gap would take hundreds of passes over the samples.
+        rule = rule._replace(aim=rule.tol)
         first = _descend(CuttingPlanes(coarse), first, rule).active_weights
     return _descend(CuttingPlanes(objective), first, rule).conclude(rule.tol)
 
