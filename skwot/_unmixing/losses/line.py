@@ -70,21 +70,27 @@ class LineLoss(Objective):
         distances = x * (2 * below - len(y)) + sums[-1] - 2 * sums[below]
         return float(distances.mean() / len(y))
 
+    def _set_masses(self) -> None:
+        super()._set_masses()
+        self._levels = _cumulative(self.marginals.target)
+
     def _solve(self, a: Array) -> Solved:
-        levels, target_levels = _cumulative(a), _cumulative(self.marginals.target)
-        masses = np.concatenate([levels, target_levels])
+        levels = _cumulative(a)
+        masses = np.concatenate([levels, self._levels])
         order = np.argsort(masses, kind="stable")
         stairs = order < len(levels)
         flow = np.diff(masses[order], prepend=0.0, append=1.0)
-        i, j = _cells(stairs)
+        i, j = cells = _cells(stairs)
         value = float(flow @ self._cost(self._x[i], self._y[j]))
-        alpha, beta = self._potentials(stairs)
+        alpha, beta = self._potentials(stairs, cells)
         offset = float(self.marginals.target @ beta)
         return Solved(value, alpha, offset, np.packbits(stairs))
 
-    def _potentials(self, stairs: Mask) -> tuple[Array, Array]:
+    def _potentials(
+        self, stairs: Mask, cells: tuple[Index, Index]
+    ) -> tuple[Array, Array]:
         """Potentials that are tight on every cell of the staircase."""
-        i, j = _cells(stairs)
+        i, j = cells
         x, y = self._x, self._y
         beside, below = y[j[1:][stairs]], x[i[1:][~stairs]]
         to_right = self._cost(x[1:], beside) - self._cost(x[:-1], beside)
@@ -93,10 +99,12 @@ class LineLoss(Objective):
         alpha = np.concatenate([[0.0], np.cumsum(to_right)])
         return alpha, first + np.concatenate([[0.0], np.cumsum(upward)])
 
-    def _unpacked(self, record: Array) -> Mask:
+    def _recorded(self, plane: Plane) -> tuple[Array, Array]:
+        """Potentials of a plane, from the steps that it records."""
         n_steps = len(self._x) + len(self._y) - 2
-        bits = np.unpackbits(record.astype(np.uint8, copy=False), count=n_steps)
-        return bits.astype(bool)
+        record = plane.record.astype(np.uint8, copy=False)
+        stairs = np.unpackbits(record, count=n_steps).astype(bool)
+        return self._potentials(stairs, _cells(stairs))
 
     def _known_planes(self) -> list[Plane]:
         """Give the plane of the staircase through equal weights."""
@@ -115,7 +123,7 @@ class LineLoss(Objective):
         """Combine the potentials of the planes, which stay feasible."""
         alpha, beta = np.zeros(len(self._x)), np.zeros(len(self._y))
         for plane, multiplier in zip(planes, multipliers, strict=True):
-            part_alpha, part_beta = self._potentials(self._unpacked(plane.record))
+            part_alpha, part_beta = self._recorded(plane)
             alpha += multiplier * part_alpha
             beta += multiplier * part_beta
         return alpha, beta
@@ -129,7 +137,7 @@ class LineLoss(Objective):
         other._set_masses()
         other._free = []
         for plane in around:
-            alpha, beta = self._potentials(self._unpacked(plane.record))
+            alpha, beta = self._recorded(plane)
             offset = float(marginals.target @ beta)
             other._free.append(Plane(marginals.slope(alpha), offset, plane.record))
         return other
