@@ -24,7 +24,7 @@ def main():
         start = time.perf_counter()
         try:
             check_problem(seed)
-        except Exception:
+        except Exception:  # whatever fails is counted, and the rest still runs
             failed += 1
             print(f"seed {seed} fails:\n{traceback.format_exc(limit=-2)}", flush=True)
         seconds = time.perf_counter() - start

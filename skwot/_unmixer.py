@@ -37,13 +37,11 @@ from skwot._unmixing.classifier import cross_fit, probability_points
 from skwot._unmixing.identifiability import check_identifiability
 from skwot._unmixing.noise import LARGEST, sampling_noise
 from skwot._unmixing.outliers import calibrate_outlier_cost
-from skwot._unmixing.problem import Problem, Unmixing, own_mixture
+from skwot._unmixing.problem import NOTHING, Problem, Unmixing, own_mixture
 from skwot._unmixing.results import BootstrapResult, UnmixingResult, summarise
 from skwot._unmixing.solve import Settings, check_combination, loss_between, solve
 from skwot._unmixing.sources import Target, read_labels, split_groups
 from skwot._warnings import warn_user
-
-_NOTHING = 1e-12  # a smaller share of the target is rounding
 
 
 class WassersteinUnmixer(
@@ -527,9 +525,9 @@ class WassersteinUnmixer(
         """Split off the source of outliers; NaN weights, if all is theirs."""
         if self.outlier_cost_ is None:
             return weights, 0.0
-        if 1 - weights[-1] <= _NOTHING:
+        if 1 - weights[-1] <= NOTHING:
             return np.full(len(weights) - 1, np.nan), 1.0
-        unexplained = float(weights[-1]) if weights[-1] > _NOTHING else 0.0
+        unexplained = float(weights[-1]) if weights[-1] > NOTHING else 0.0
         return weights[:-1] / weights[:-1].sum(), unexplained
 
     def transform(self, X: ArrayLike) -> Array:
@@ -622,8 +620,10 @@ class WassersteinUnmixer(
             self._quantize(target.measure, check_random_state(self.random_state))
             for target in targets
         ]
+        problem = self._problem(fewer[0].measure)
         found = Parallel(n_jobs=self.n_jobs)(
-            delayed(solve)(self._problem(target.measure), settings) for target in fewer
+            delayed(solve)(problem.with_target(target.measure), settings)
+            for target in fewer
         )
         if not all(solution.converged for solution in found):
             _warn_not_converged(found, settings)
@@ -760,9 +760,10 @@ class WassersteinUnmixer(
             targets = [Target(fitted, self.target_size_)]
         else:
             raise ValueError("groups and sample_weight belong to X; got X=None.")
+        problem = self._problem(targets[0].measure)
         samples = [
             Sample(
-                self._problem(target.measure),
+                problem.with_target(target.measure),
                 RowCounts(self.source_sizes_, target.size),
             )
             for target in targets

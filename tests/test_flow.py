@@ -310,22 +310,25 @@ def test_a_refit_keeps_nothing_of_the_last_fit(pair, blobs):
 POINT = ([1.0], [[0.0]], [[[0.0]]])
 
 
+SINGULAR = {"reg_covar": 0.0, "init": POINT, "target": POINT}
+
+
 @pytest.mark.parametrize(
-    ("options", "X"),
+    ("options", "X", "message"),
     [
-        ({"init": "nowhere"}, np.ones((9, 2))),
-        ({"n_components": 7, "init": "kmeans"}, np.ones((3, 2))),
-        ({"reg_covar": 0.0, "n_components": 1, "init": POINT, "target": POINT}, [[1]]),
-        ({"target": ([1.0], [[0.0]], [[[-1.0]]])}, np.ones((9, 1))),
-        ({"device": "nowhere"}, np.ones((9, 3))),
-        ({}, np.full((9, 5), np.nan)),
-        ({"max_iter": 0}, np.ones((9, 3))),
+        ({"init": "nowhere"}, np.ones((9, 2)), "init"),
+        ({"n_components": 7, "init": "kmeans"}, np.ones((3, 3)), "n_samples"),
+        ({"n_components": 1, **SINGULAR}, [[1]], "singular|reg_covar"),
+        ({"target": ([1.0], [[0.0]], [[[-1.0]]])}, np.ones((9, 1)), "covariances"),
+        ({"device": "nowhere"}, np.ones((9, 3)), "device"),
+        ({}, np.full((9, 5), np.nan), "NaN"),
+        ({"max_iter": 0}, np.ones((9, 3)), "max_iter"),
     ],
 )
-def test_a_refit_that_fails_leaves_every_attribute_as_it_was(flow, options, X):
+def test_a_refit_that_fails_leaves_every_attribute_as_it_was(flow, options, X, message):
     flow.set_params(**options)
     before = dict(vars(flow))
-    with pytest.raises(ValueError):  # noqa: PT011 - each has a message of its own
+    with pytest.raises(ValueError, match=message):
         flow.fit(X)
     assert vars(flow).keys() == before.keys()
     assert all(value is before[name] for name, value in vars(flow).items())

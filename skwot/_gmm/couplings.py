@@ -35,6 +35,11 @@ class Coupling(NamedTuple):
     mass: Array
     maps: Array
 
+    @property
+    def shares(self) -> Array:
+        """What part of its first component's mass each pair carries, (n_pairs,)."""
+        return self.mass / np.bincount(self.rows, self.mass)[self.rows]
+
 
 def couple(mixture: Mixture, other: Mixture) -> Coupling:
     """Find an optimal plan for MW2 between two mixtures.
@@ -96,11 +101,11 @@ def transport_barycentric(
     """
     pairs = couple(mixture, other)
     n_components, n_features = mixture.means.shape
-    share = pairs.mass / np.bincount(pairs.rows, pairs.mass)[pairs.rows]
+    shares = pairs.shares
     linear = np.zeros((n_components, n_features, n_features))
-    np.add.at(linear, pairs.rows, share[:, None, None] * pairs.maps)
+    np.add.at(linear, pairs.rows, shares[:, None, None] * pairs.maps)
     offset = np.zeros((n_components, n_features))
-    np.add.at(offset, pairs.rows, share[:, None] * other.means[pairs.columns])
+    np.add.at(offset, pairs.rows, shares[:, None] * other.means[pairs.columns])
     offset -= np.einsum("kij,kj->ki", linear, mixture.means)
     stacked = linear.reshape(-1, n_features).T
 
@@ -137,11 +142,11 @@ def transport_random(
     ndarray of shape (n, d)
     """
     pairs = couple(mixture, other)
-    share = pairs.mass / np.bincount(pairs.rows, pairs.mass)[pairs.rows]
+    shares = pairs.shares
     uniform = rng.uniform(size=len(points))
 
     def move(batch: slice) -> Array:
-        cumulated = np.cumsum(responsibilities[batch][:, pairs.rows] * share, axis=1)
+        cumulated = np.cumsum(responsibilities[batch][:, pairs.rows] * shares, axis=1)
         level = uniform[batch] * cumulated[:, -1]
         drawn = (cumulated[:, :-1] <= level[:, None]).sum(1)
         centred = points[batch] - mixture.means[pairs.rows[drawn]]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -96,8 +96,7 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
     """
     if callable(metric):
         # SciPy treats a function by its name, if that is one of its own metrics'.
-        function = metric
-        metric = lambda u, v: function(u, v)  # noqa: E731
+        metric = partial(metric)  # which has no name
     # An overflow shows as an infinite cost, which is reported below.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         cost = np.asarray(cdist(points, others, cast(Any, metric)), dtype=np.float64)

@@ -189,8 +189,9 @@ class Objective(ABC):
         self._free: list[Plane] | None = None
         self._set_masses()
 
+    @abstractmethod
     def _set_masses(self) -> None:
-        self._surcharges = torch.from_numpy(self.marginals.surcharges)
+        """Prepare what depends on `marginals`, whenever they are set."""
 
     def __call__(self, weights: Array) -> Evaluation:
         """Evaluate at `weights`, shape (K,), on the simplex, by torch autograd."""
@@ -204,7 +205,8 @@ class Objective(ABC):
     def differentiable(self, w: torch.Tensor) -> tuple[torch.Tensor, Solved]:
         """Give the value as a function of the weights, a tensor of shape (K,)."""
         solved: list[Solved] = []
-        value = _Loss.apply(w, self, solved) + self._surcharges @ w
+        surcharges = torch.from_numpy(self.marginals.surcharges)
+        value = _Loss.apply(w, self, solved) + surcharges @ w
         return value, solved[0]
 
     @abstractmethod

@@ -1,6 +1,7 @@
 """What has to hold for every solution of an unmixing problem."""
 
 import numpy as np
+import torch
 from numpy.testing import assert_allclose
 
 from skwot._unmixing.solve import solve
@@ -39,3 +40,23 @@ def check_solution(problem, cost, found):
     bound = marginals.bound(found.alpha, found.beta)
     assert_allclose(found.lower_bound, bound, rtol=1e-11, atol=1e-12 * cost.mean())
     assert found.lower_bound <= found.value
+
+
+def check_gradient(objective):
+    """Check the gradient of a loss against finite differences."""
+    n_sources = objective.marginals.n_weights
+    logits = torch.arange(n_sources, dtype=torch.float64) / 10
+
+    def value(logits):
+        return objective.differentiable(torch.softmax(logits, 0))[0]
+
+    assert torch.autograd.gradcheck(value, [logits.requires_grad_()])
+
+
+def check_planes_below(planes, objective, atol=1e-12):
+    """Check that planes are nowhere above the loss, at random weights."""
+    n_sources = objective.marginals.n_weights
+    for weights in np.random.default_rng(2).dirichlet(np.ones(n_sources), size=10):
+        value = objective(weights).value
+        for plane in planes:
+            assert plane.slope @ weights + plane.offset <= value + atol

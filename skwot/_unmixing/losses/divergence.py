@@ -118,7 +118,6 @@ class DivergenceLoss(Objective):
         self._scaling: SymmetricScaling | None = None
 
     def _set_masses(self) -> None:
-        super()._set_masses()
         n = len(self._cost)
         self._b = self._tensor(self.marginals.target)
         self._of_target = symmetric_scaling(self._b, self._kernels[n:, n:].contiguous())

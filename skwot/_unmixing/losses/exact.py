@@ -35,9 +35,12 @@ class ExactLoss(Objective):
     def __init__(self, problem: Problem) -> None:
         costs = problem.costs()
         self.cost = costs.whole()
-        self._beta: Array | None = None
         rounding = ROUNDING * float(self.cost.mean())
         super().__init__(problem.marginals, costs.unit, rounding)
+
+    def _set_masses(self) -> None:
+        # Where the next transport problem starts.
+        self._beta: Array | None = None
 
     def _solve(self, a: Array) -> Solved:
         value, _, alpha, beta = solve_transport(
@@ -90,7 +93,7 @@ class ExactLoss(Objective):
             masses=marginals.masses[rows], target=marginals.target[columns]
         )
         other._set_masses()
-        other._beta, other._start = None, start
+        other._start = start
         n = len(self.cost)
         other._free = [
             other._plane(plane.record[:n][rows], plane.record[n:][columns])

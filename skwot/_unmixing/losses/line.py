@@ -71,7 +71,6 @@ class LineLoss(Objective):
         return float(distances.mean() / len(y))
 
     def _set_masses(self) -> None:
-        super()._set_masses()
         self._levels = _cumulative(self.marginals.target)
 
     def _solve(self, a: Array) -> Solved:

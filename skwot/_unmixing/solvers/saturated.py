@@ -12,36 +12,32 @@ the potentials ``alpha = -u`` and ``beta = v - t`` of the transport problem. In 
 programme of the transport problem itself all the other pairs would tie.
 """
 
-from typing import Any
-
-import highspy
 import numpy as np
 from scipy import sparse
 
-from skwot._compat import QuietHighs
 from skwot._ot.ground_costs import BlockCost
 from skwot._typing import Array
 from skwot._unmixing.problem import (
     ROUNDING,
     Problem,
-    SolverFailed,
     StoppingRule,
     Unmixing,
     checked_bound,
     is_closed,
     snapped,
 )
-from skwot._unmixing.solvers.column_generation.arcs import Arcs, BlockProblem, join_arcs
+from skwot._unmixing.solvers.column_generation.arcs import (
+    Arcs,
+    BlockProblem,
+    arc_columns,
+    join_arcs,
+)
 from skwot._unmixing.solvers.column_generation.network import flow_cost, network_simplex
+from skwot._unmixing.solvers.highs import INFINITY, make_solver, optimise
 
 _PAIRS_PER_POINT = 10  # more pairs below the largest cost are too many
 _SAMPLED_SHARE = 0.5  # of sampled costs that have to be the largest
 _SAME = 1 - 1e-12  # costs above this fraction of the largest count as the largest
-_OPTIONS: dict[str, bool | int | float | str] = {
-    "output_flag": False,
-    "primal_feasibility_tolerance": 1e-10,
-    "dual_feasibility_tolerance": 1e-10,
-}
 
 
 def cheap_pairs(cost: BlockCost) -> tuple[Arcs, float] | None:
@@ -127,39 +123,18 @@ def _solve_savings(
     masses, target, surcharges = posed.marginals
     (n, m), n_weights = posed.cost.shape, len(surcharges)
     scale = float(max(n, m))  # so that masses are of order one
-    ends = np.stack([arcs.source, n + arcs.target], axis=1).ravel()
-    starts = np.arange(0, 2 * len(arcs.cost) + 1, 2)
-    pairs = sparse.csc_array(
-        (np.ones(len(ends)), ends, starts), shape=(n + m, len(arcs.cost))
-    )
     pad = sparse.csr_array((m, n_weights))
-    inequalities = sparse.hstack([pairs, sparse.vstack([-scale * masses, pad])])
+    sources = sparse.vstack([-scale * masses, pad])
     simplex = np.append(np.zeros(len(arcs.cost)), np.ones(n_weights))
-    columns = sparse.csc_array(
-        sparse.vstack([inequalities, sparse.csr_array(simplex[None])])
+    inequalities = sparse.hstack([arc_columns(arcs, n, m), sources])
+    columns = sparse.vstack([inequalities, sparse.csr_array(simplex[None])])
+    solver = make_solver(
+        np.append(arcs.cost - largest, scale * surcharges),
+        sparse.csc_array(columns),
+        np.append(np.full(n + m, -INFINITY), 1.0),
+        np.concatenate([np.zeros(n), scale * target, [1.0]]),
     )
-    model: Any = highspy.HighsLp()
-    model.num_row_, model.num_col_ = columns.shape
-    model.col_cost_ = np.append(arcs.cost - largest, scale * surcharges)
-    model.col_lower_ = np.zeros(model.num_col_)
-    model.col_upper_ = np.full(model.num_col_, highspy.kHighsInf)
-    model.row_lower_ = np.append(np.full(n + m, -highspy.kHighsInf), 1.0)
-    model.row_upper_ = np.concatenate([np.zeros(n), scale * target, [1.0]])
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_ = columns.indptr
-    model.a_matrix_.index_ = columns.indices
-    model.a_matrix_.value_ = columns.data
-    solver: Any = QuietHighs()
-    for name, value in _OPTIONS.items():
-        solver.setOptionValue(name, value)
-    solver.passModel(model)
-    solver.run()
-    status = solver.getModelStatus()
-    if status != highspy.HighsModelStatus.kOptimal:
-        raise SolverFailed(
-            f"HiGHS ended with status {solver.modelStatusToString(status)!r}."
-        )
-    solution = solver.getSolution()
+    solution = optimise(solver)
     weights = snapped(np.array(solution.col_value)[len(arcs.cost) :])
     gains = np.clip(-np.array(solution.row_dual)[: n + m], 0, None)
     return weights, gains

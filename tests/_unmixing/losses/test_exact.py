@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
@@ -10,6 +9,7 @@ from skwot._unmixing.bootstrap import RowCounts, resample
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.problem import Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
+from tests._unmixing.checks import check_gradient, check_planes_below
 from tests.exact import solve_dense_lp
 from tests.generators.measures import measure, overlapping_sources, rule
 
@@ -31,21 +31,11 @@ def test_every_plane_is_below_the_objective_and_touches_it():
 
 def test_free_planes_are_below_the_objective():
     objective = objective_of(overlapping_sources(4, n_sources=3))
-    planes = objective.free_planes()
-    for weights in np.random.default_rng(1).dirichlet(np.ones(3), size=10):
-        value = objective(weights).value
-        for plane in planes:
-            assert plane.slope @ weights + plane.offset <= value + 1e-12
+    check_planes_below(objective.free_planes(), objective)
 
 
 def test_gradient_is_that_of_the_value():
-    objective = objective_of(overlapping_sources(5, n_sources=3))
-    logits = torch.tensor([0.31, 0.28, 0.41], dtype=torch.float64).log()
-
-    def value(logits):
-        return objective.differentiable(torch.softmax(logits, 0))[0]
-
-    assert torch.autograd.gradcheck(value, [logits.requires_grad_()])
+    check_gradient(objective_of(overlapping_sources(5, n_sources=3)))
 
 
 def test_any_target_potential_certifies():
@@ -91,7 +81,4 @@ def test_planes_of_a_sample_are_planes_of_a_replicate(metric):
     assert_allclose(replicate.cost, objective.cost[np.ix_(*kept)])
     free = replicate.free_planes()
     assert len(free) == 5
-    for weights in np.random.default_rng(2).dirichlet(np.ones(3), size=20):
-        value = replicate(weights).value
-        for plane in free:
-            assert plane.slope @ weights + plane.offset <= value + 1e-12
+    check_planes_below(free, replicate)

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -14,6 +13,7 @@ from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss, sorts
 from skwot._unmixing.problem import Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
+from tests._unmixing.checks import check_gradient, check_planes_below
 from tests.exact import solve_dense_lp
 from tests.generators.measures import gaussians, rule
 
@@ -103,13 +103,7 @@ def test_it_applies_to_convex_costs_of_numbers():
 
 
 def test_gradient_is_that_of_the_value():
-    objective = LineLoss(random_line(5))
-    logits = torch.tensor([0.31, 0.28, 0.41], dtype=torch.float64).log()
-
-    def value(logits):
-        return objective.differentiable(torch.softmax(logits, 0))[0]
-
-    assert torch.autograd.gradcheck(value, [logits.requires_grad_()])
+    check_gradient(LineLoss(random_line(5)))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -127,8 +121,7 @@ def test_a_replicate_is_the_problem_of_its_masses(metric):
         masses = drawn.masses @ weights
         expected = solve_transport(masses, drawn.target, cost / objective.unit).value
         assert_allclose(value, expected, rtol=1e-9)
-        for plane in replicate.free_planes():
-            assert plane.slope @ weights + plane.offset <= value + 1e-12
+    check_planes_below(replicate.free_planes(), replicate)
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from skwot._ot.ground_costs import BlockCost
 from skwot._typing import Array, Index, Mask
@@ -57,6 +58,19 @@ def join_arcs(parts: Sequence[Arcs]) -> Arcs:
 def reduced_costs(arcs: Arcs, alpha: Array, beta: Array) -> Array:
     """``c_ij - alpha_i - beta_j`` on each arc."""
     return arcs.cost - alpha[arcs.source] - beta[arcs.target]
+
+
+def arc_rows(arcs: Arcs, n: int) -> Index:
+    """Rows of the two ones in each arc's column, that of the source first, (2 E,)."""
+    return np.stack([arcs.source, arcs.target + n], axis=1).ravel()
+
+
+def arc_columns(arcs: Arcs, n: int, m: int) -> sparse.csc_array:
+    """Columns of the marginals' constraints that belong to the arcs, (n + m, E)."""
+    length = len(arcs.cost)
+    starts = np.arange(0, 2 * length + 1, 2)
+    entries = np.ones(2 * length), arc_rows(arcs, n), starts
+    return sparse.csc_array(entries, shape=(n + m, length))
 
 
 def violated(arcs: Arcs, alpha: Array, beta: Array, tol: float = DUAL_TOL) -> Mask:

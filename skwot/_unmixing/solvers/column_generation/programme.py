@@ -7,27 +7,26 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from skwot._compat import QuietHighs
-from skwot._typing import Array, Index, Mask
+from skwot._typing import Array, Mask
 from skwot._unmixing.problem import NOTHING, SolverFailed, snapped
 from skwot._unmixing.solvers.column_generation.arcs import (
     Arcs,
     BlockProblem,
+    arc_columns,
+    arc_rows,
     join_arcs,
     reduced_costs,
 )
 from skwot._unmixing.solvers.column_generation.network import Box, Flow
+from skwot._unmixing.solvers.highs import INFINITY, make_solver, optimise
 
 _PRIMAL_SIMPLEX = 4
 _OPTIONS: dict[str, bool | int | float | str] = {
-    "output_flag": False,
     "presolve": "off",  # it would discard the starting basis
     "solver": "simplex",
     "simplex_strategy": _PRIMAL_SIMPLEX,
     # Scaled, one programme in five with ties ended with the status "Unknown".
     "simplex_scale_strategy": 0,
-    "primal_feasibility_tolerance": 1e-10,
-    "dual_feasibility_tolerance": 1e-10,
 }
 # HiGHS' tolerances are absolute. With costs in hundredths of the loss, and masses in
 # units of the mean mass of an atom, they leave relative gaps of 1e-15.
@@ -82,44 +81,32 @@ class JointProgramme:
         self._constant = float(surcharges @ start)
         self._price = _COST_PER_LOSS / max(float(loss), _LEAST_LOSS)
         self._n_fixed = 2 * len(start) + len(box.centre)
-        self._solver: Any = QuietHighs()
-        for name, value in _OPTIONS.items():
-            self._solver.setOptionValue(name, value)
-        self._solver.passModel(self._model(box))
+        self._solver = self._make_solver(box)
         self._solver.setBasis(self._basis(*_spanning_tree(arcs, flow, box)))
 
-    def _model(self, box: Box) -> Any:
-        problem, start, n_free = self._problem, self._start, len(box.centre)
-        surcharges = self._scale * problem.marginals.surcharges
+    def _make_solver(self, box: Box) -> Any:
+        problem, start = self._problem, self._start
+        masses, target, surcharges = problem.marginals
+        surcharges = self._scale * surcharges
         costs = [surcharges, -surcharges, box.cost, self.arcs.cost]
-        free = np.full(n_free + len(self.arcs.cost), highspy.kHighsInf)
-        model: Any = highspy.HighsLp()
-        model.num_col_, model.num_row_ = self._n_fixed + len(self.arcs.cost), n_free
-        model.col_cost_ = np.concatenate(costs) * self._price
-        model.col_lower_ = np.zeros(model.num_col_)
-        model.col_upper_ = np.concatenate([1 - start, start, free])
-        masses, target, _ = problem.marginals
+        free = np.full(len(box.centre) + len(self.arcs.cost), INFINITY)
         mass = np.concatenate([masses @ start, target]) * self._scale
-        model.row_lower_ = model.row_upper_ = mass
-        columns = self._columns()
-        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        model.a_matrix_.start_ = columns.indptr
-        model.a_matrix_.index_ = columns.indices
-        model.a_matrix_.value_ = columns.data
-        return model
+        return make_solver(
+            np.concatenate(costs) * self._price,
+            self._columns(),
+            mass,
+            mass,
+            np.concatenate([1 - start, start, free]),
+            _OPTIONS,
+        )
 
     def _columns(self) -> sparse.csc_array:
         n, m = self._problem.cost.shape
         masses = self._scale * self._problem.marginals.masses
         pad = sparse.csr_array((m, masses.shape[1]))
         weights = sparse.vstack([masses, pad])
-        ends = _incidence(self.arcs, n)
-        length = len(self.arcs.cost)
-        arcs = sparse.csc_array(
-            (np.ones(2 * length), ends, np.arange(0, 2 * length + 1, 2)),
-            shape=(n + m, length),
-        )
         ground = sparse.eye_array(n + m)
+        arcs = arc_columns(self.arcs, n, m)
         return sparse.hstack([-weights, weights, ground, arcs], format="csc")
 
     def _basis(self, arcs: Mask, ground: Mask) -> Any:
@@ -146,10 +133,10 @@ class JointProgramme:
             length,
             arcs.cost * self._price,
             np.zeros(length),
-            np.full(length, highspy.kHighsInf),
+            np.full(length, INFINITY),
             2 * length,
             np.arange(0, 2 * length, 2, dtype=np.int32),
-            _incidence(arcs, n).astype(np.int32),
+            arc_rows(arcs, n).astype(np.int32),
             np.ones(2 * length),
         )
         self.arcs = join_arcs([self.arcs, arcs])
@@ -158,10 +145,6 @@ class JointProgramme:
         """Change the costs of the ground node's arcs."""
         columns = np.arange(2 * len(self._start), self._n_fixed, dtype=np.int32)
         self._solver.changeColsCost(len(columns), columns, box.cost * self._price)
-
-    def _is_solved(self) -> bool:
-        self._solver.run()
-        return self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
 
     def polish(self) -> Solution:
         """Compute the vertex of the last basis anew.
@@ -183,14 +166,13 @@ class JointProgramme:
         SolverFailed
             If HiGHS does not report an optimum, from scratch either.
         """
-        if not self._is_solved():
+        n_sources = len(self._start)
+        try:
+            found = optimise(self._solver)
+        except SolverFailed:
             # The basis before may be singular to working precision.
             self._solver.clearSolver()
-            if not self._is_solved():
-                status = self._solver.getModelStatus()
-                name = self._solver.modelStatusToString(status)
-                raise SolverFailed(f"HiGHS ended with status {name!r}.")
-        found, n_sources = self._solver.getSolution(), len(self._start)
+            found = optimise(self._solver)
         x, n = np.array(found.col_value), self._problem.cost.shape[0]
         dual = np.array(found.row_dual) / self._price
         moved = self._start + x[:n_sources] - x[n_sources : 2 * n_sources]
@@ -205,11 +187,6 @@ class JointProgramme:
             dual[n:],
             float(stranded),
         )
-
-
-def _incidence(arcs: Arcs, n: int) -> Index:
-    """Rows of the two entries of each arc's column, shape (2 E,)."""
-    return np.stack([arcs.source, arcs.target + n], axis=1).ravel()
 
 
 def _spanning_tree(arcs: Arcs, flow: Flow, box: Box) -> tuple[Mask, Mask]:
