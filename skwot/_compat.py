@@ -15,6 +15,7 @@ from typing import Any
 import highspy
 from ot.lp.emd_wrap import emd_c, emd_c_sparse
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -32,6 +33,7 @@ __all__ = [
     "emd_c",
     "emd_c_sparse",
     "fit_context",
+    "safe_indexing",
     "validate_params",
 ]
 

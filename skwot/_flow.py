@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skwot._checks import refuse_masks
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
 from skwot._fitted import fresh_fit
@@ -322,6 +323,7 @@ class GMMFlowFitter(
             in double precision. All attributes are then as they were before.
         """
         self._refuse_contradictions()
+        refuse_masks(X=X)
         with fresh_fit(self) as last_fit:
             estimated = self.target is None or isinstance(self.init, str)
             points: Array = validate_data(
@@ -437,6 +439,7 @@ class GMMFlowFitter(
 
     def _evaluate_density(self, method: str, X: ArrayLike) -> Any:
         density = self._density()
+        refuse_masks(X=X)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         with np.errstate(divide="ignore"):  # the logarithm of a weight of 0
             return getattr(density, method)(X)
@@ -702,6 +705,7 @@ class GMMFlowFitter(
                [7.]])
         """
         check_is_fitted(self)
+        refuse_masks(X=X)
         points: Array = validate_data(self, X, reset=False, dtype=np.float64)
         _check_time(t)
         if method not in ("barycentric", "random"):

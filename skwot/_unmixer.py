@@ -1,5 +1,6 @@
 """The estimator of mixture weights."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -13,10 +14,16 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    check_non_negative,
+    validate_data,
+)
 
+from skwot._checks import refuse_masks
 from skwot._compat import (
     HasMethods,
     Interval,
@@ -27,21 +34,45 @@ from skwot._compat import (
 )
 from skwot._device import check_device
 from skwot._fitted import fresh_fit
-from skwot._ot.ground_costs import METRICS, Metric, facts_of
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
+from skwot._ot.metrics import (
+    ALIASES,
+    METRICS,
+    CostTable,
+    Metric,
+    check_domain,
+    facts_of,
+    read_metric,
+)
 from skwot._ot.quantization import Quantization, loss_error, quantize
 from skwot._typing import Array
 from skwot._unmixing.assignment import assign, assign_entropic
-from skwot._unmixing.bootstrap import RowCounts, Sample, draw_replicates
+from skwot._unmixing.bootstrap import Replicates, RowCounts, Sample, draw_replicates
 from skwot._unmixing.classifier import cross_fit, probability_points
 from skwot._unmixing.identifiability import check_identifiability
+from skwot._unmixing.labels import (
+    Batch,
+    Labels,
+    Target,
+    read_column,
+    read_labels,
+    split_groups,
+)
+from skwot._unmixing.misfit import check_misfit, expected_costs
 from skwot._unmixing.noise import LARGEST, sampling_noise
 from skwot._unmixing.outliers import calibrate_outlier_cost
 from skwot._unmixing.problem import NOTHING, Problem, Unmixing, own_mixture
-from skwot._unmixing.results import BootstrapResult, UnmixingResult, summarise
+from skwot._unmixing.results import (
+    BootstrapResult,
+    UnmixingResult,
+    missing_result,
+    stack_results,
+    summarise,
+)
 from skwot._unmixing.solve import Settings, check_combination, loss_between, solve
-from skwot._unmixing.sources import Target, read_labels, split_groups
 from skwot._warnings import warn_user
+
+_NAMED = 10  # groups, in a warning
 
 
 class WassersteinUnmixer(
@@ -176,6 +207,10 @@ class WassersteinUnmixer(
         is set or `outlier_cost` is "auto". The virtual source is given the mean.
     classifier_ : estimator
         The fitted clone of `classifier`, if given.
+    source_spread_ : ndarray of shape (K,)
+        Mean ground cost between two different rows of each source. A target that is a
+        mixture of the sources costs no more than ``weights_ @ source_spread_``, up to
+        chance: beyond twice that :meth:`fit` warns.
     source_sizes_ : ndarray of shape (K,)
         Number of rows with mass in each source.
     target_size_ : int
@@ -253,7 +288,8 @@ class WassersteinUnmixer(
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "loss": [StrOptions({"wasserstein", "sinkhorn"})],
-        "metric": [StrOptions(set(METRICS)), callable],
+        "metric": [StrOptions({*METRICS, *ALIASES, "precomputed"}), callable],
+        "metric_params": [dict, None],
         "solver": [StrOptions({"auto", "lp", "pgd"})],
         "reg": [StrOptions({"auto"}), Interval(Real, 1e-4, None, closed="left")],
         "learning_rate": [
@@ -281,7 +317,8 @@ class WassersteinUnmixer(
         self,
         *,
         loss: str = "wasserstein",
-        metric: Metric = "euclidean",
+        metric: str | Callable[..., Any] = "euclidean",
+        metric_params: dict[str, Any] | None = None,
         solver: str = "auto",
         reg: str | float = "auto",
         debias: bool = False,
@@ -299,6 +336,7 @@ class WassersteinUnmixer(
     ) -> None:
         self.loss = loss
         self.metric = metric
+        self.metric_params = metric_params
         self.solver = solver
         self.reg = reg
         self.debias = debias
@@ -317,7 +355,15 @@ class WassersteinUnmixer(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        if hasattr(self.classifier, "__sklearn_tags__"):
+            tags.input_tags = get_tags(self.classifier).input_tags
+        if self._is_precomputed:
+            tags.input_tags.pairwise = tags.input_tags.positive_only = True
         return tags
+
+    @property
+    def _is_precomputed(self) -> bool:
+        return isinstance(self.metric, str) and self.metric == "precomputed"
 
     @property
     def _n_features_out(self) -> int:
@@ -352,100 +398,181 @@ class WassersteinUnmixer(
         """
         with fresh_fit(self):
             check_combination(self.get_params(deep=False))
-            rows, labels = validate_data(
-                self, X, y, dtype=np.float64, ensure_min_samples=2
-            )
+            refuse_masks(X=X, sample_weight=sample_weight)
+            rows, labels = self._read_training(X, y)
             masses = check_sample_weight(
                 sample_weight, rows, dtype=np.float64, ensure_non_negative=True
             )
             read = read_labels(labels, self.target_label)
             self.classes_ = read.classes
-            sources = read.measures(rows, masses)
-            pairs = [moments(source) for source in sources]
-            self.means_ = np.array([mean for mean, _ in pairs])
-            self.covariances_ = np.array([covariance for _, covariance in pairs])
             has_mass = (read.source >= 0) & (masses > 0)
             self.source_sizes_ = np.bincount(read.source[has_mass])
             self.target_size_ = int(np.count_nonzero(masses[read.target]))
+            self._set_moments(rows, read, masses)
             if self.classifier is not None:
                 given = None if sample_weight is None else masses
                 self.classifier_, rows = cross_fit(
                     self.classifier, rows, read, given, self.cv
                 )
-                sources = read.measures(rows, masses)
-            target = read.target_measure(rows, masses)
+            points, metric = self._locate(rows)
+            if isinstance(metric, CostTable):
+                self.costs_ = metric.costs
+            sources = read.measures(points, masses)
+            target = read.target_measure(points, masses)
             shares = None if read.has_own_target else read.shares(masses)
-            self._fit_measures(sources, target, shares)
+            self._fit_measures(sources, target, metric, shares)
         return self
 
+    def _read_training(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, NDArray[Any]]:
+        """Check rows and labels; with a classifier, the rows are its business."""
+        labels = None if y is None else read_column(y, "y")
+        if self.classifier is not None:
+            rows, labels = validate_data(self, X, labels, skip_check_array=True)
+            check_consistent_length(rows, labels)
+            return rows, labels
+        rows, labels = validate_data(
+            self,
+            X,
+            labels,
+            dtype=np.float64,
+            ensure_min_samples=2,
+        )
+        self._check_costs(rows)
+        if self._is_precomputed and rows.shape[0] != rows.shape[1]:
+            raise ValueError(
+                'metric="precomputed" needs a square matrix X of the costs between '
+                f"all rows in fit; got the shape {rows.shape}."
+            )
+        return rows, labels
+
+    def _read_new(self, X: ArrayLike) -> Any:
+        """Check rows that come after fitting."""
+        check_is_fitted(self)
+        refuse_masks(X=X)
+        if self.classifier is not None:
+            return validate_data(self, X, skip_check_array=True, reset=False)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        self._check_costs(rows)
+        return rows
+
+    def _check_costs(self, rows: Array) -> None:
+        if self._is_precomputed:
+            check_non_negative(rows, 'WassersteinUnmixer with metric="precomputed"')
+
+    def _set_moments(self, rows: Any, labels: Labels, masses: Array) -> None:
+        """Set means and covariances of sources whose rows are finite numbers."""
+        if self._is_precomputed or sparse.issparse(rows):
+            return
+        numbers = np.asarray(rows)
+        if numbers.ndim != 2 or numbers.dtype.kind not in "biuf":
+            return
+        if np.isfinite(numbers).all():
+            sources = labels.measures(numbers.astype(np.float64, copy=False), masses)
+            pairs = [moments(source) for source in sources]
+            self.means_ = np.array([mean for mean, _ in pairs])
+            self.covariances_ = np.array([covariance for _, covariance in pairs])
+
+    def _locate(self, rows: Array) -> tuple[Array, Metric]:
+        """Points that stand for rows, and the metric between them.
+
+        Rows of costs are known by their numbers, and their metric is a table.
+        """
+        if self._is_precomputed:
+            return np.arange(len(rows), dtype=np.float64)[:, None], CostTable(rows)
+        metric = read_metric(self.metric, self.metric_params, rows.shape[1])
+        check_domain(rows, metric)
+        return rows, metric
+
     def _fit_measures(
-        self, sources: list[Measure], target: Measure, shares: Array | None
+        self,
+        sources: list[Measure],
+        target: Measure,
+        metric: Metric,
+        shares: Array | None,
     ) -> None:
         """Solve for the target, which may be the sources themselves in these shares."""
         random_state = check_random_state(self.random_state)
         # Where nothing is random, the global generator must not move either.
         draws = self._measures_noise or self.max_support is not None
         seed = random_state.randint(np.iinfo(np.int32).max) if draws else 0
-        self.outlier_cost_ = self._resolve_outlier_cost(sources, seed)
-        fewer = [self._quantize(source, random_state) for source in sources]
+        self.outlier_cost_ = self._resolve_outlier_cost(sources, metric, seed)
+        fewer = [self._quantize(source, metric, random_state) for source in sources]
         stacked = stack_measures([source.measure for source in fewer])
         self.source_points_ = stacked.points
         self.source_masses_ = stacked.masses.toarray()
         self.identifiability_ = check_identifiability(
-            stacked, self.metric, self.classes_
+            stacked,
+            metric,
+            self.classes_,
+            self.source_sizes_,
+            "" if shares is None else self._no_target,
         )
+        self.source_spread_ = expected_costs(stacked, metric)
         settings = self._settings()
-        if shares is not None and self._leaves_all_in_place():
-            self.source_noise_ = self._measure_noise(sources, seed)
-            target, found = own_mixture(self._problem(target), shares)
+        if shares is not None and self._leaves_all_in_place(metric):
+            known = Problem(stacked, target, metric)
+            self.source_noise_ = self._measure_noise(sources, seed, known)
+            (problem,) = self._problems([target], metric)
+            target, found = own_mixture(problem, shares)
             self._set_solution(target, found, 0.0)
             self.quantization_error_ = 0.0
             return
-        target, moved = self._quantize(target, random_state)
-        known = Problem(stacked, target, self.metric, self.outlier_cost_)
+        target, moved = self._quantize(target, metric, random_state)
+        known = Problem(stacked, target, metric, self.outlier_cost_)
         self.source_noise_ = self._measure_noise(sources, seed, known)
         # The sources' own rows are no other sample.
-        problem = self._problem(target) if shares is None else known
+        (problem,) = [known] if shares is not None else self._problems([target], metric)
         found = solve(problem, settings)
         largest = self.source_noise_.max() / 2 if shares is None else 0.0
         self._set_solution(target, found, largest)
         costs = np.array([source.cost for source in fewer])
         self.quantization_error_ = loss_error(
-            found.value, [float(self.weights_ @ costs), moved], self.metric
+            found.value, [float(self.weights_ @ costs), moved], metric
         )
         if not found.converged:
             _warn_not_converged([found], settings)
+        if settings.loss == "wasserstein":
+            check_misfit(self.loss_, float(self.weights_ @ self.source_spread_))
+
+    @property
+    def _no_target(self) -> str:
+        return (
+            f" No row of y has target_label={self.target_label!r}: if one of these "
+            "sources is the target, give its label as target_label."
+        )
 
     @property
     def _measures_noise(self) -> bool:
         return self.debias or self.outlier_cost == "auto"
 
-    def _leaves_all_in_place(self) -> bool:
+    def _leaves_all_in_place(self, metric: Metric) -> bool:
         """Whether a target that is the sources' own mixture needs no solver."""
         descends = self.loss != "wasserstein" or self.learning_rate != "auto"
-        return facts_of(self.metric).reflexive and not descends
+        return facts_of(metric).reflexive and not descends
 
-    def _resolve_outlier_cost(self, sources: list[Measure], seed: int) -> float | None:
+    def _resolve_outlier_cost(
+        self, sources: list[Measure], metric: Metric, seed: int
+    ) -> float | None:
         if self.outlier_cost == "auto":
-            return calibrate_outlier_cost(sources, self.metric, seed)
+            return calibrate_outlier_cost(sources, metric, seed)
         return None if self.outlier_cost is None else float(self.outlier_cost)
 
     def _measure_noise(
-        self, sources: list[Measure], seed: int, known: Problem | None = None
+        self, sources: list[Measure], seed: int, known: Problem
     ) -> Array:
         """Estimate the loss between two samples of each source, at one temperature."""
         if not self._measures_noise:
             return np.zeros(len(sources))
-        settings = self._settings()
-        if known is not None:
-            settings = settings.fixed_at(known)
+        settings = self._settings().fixed_at(known)
 
         def loss(first: Measure, second: Measure) -> float:
             first, second = (
-                self._quantize(sample, np.random.RandomState(seed)).measure
+                self._quantize(
+                    sample, known.metric, np.random.RandomState(seed)
+                ).measure
                 for sample in (first, second)
             )
-            return loss_between(first, second, self.metric, settings)
+            return loss_between(first, second, known.metric, settings)
 
         largest = LARGEST if self.max_support is None else None
         return sampling_noise(sources, loss, seed, largest)
@@ -461,14 +588,17 @@ class WassersteinUnmixer(
             check_device(self.device),
         )
 
-    def _problem(self, target: Measure) -> Problem:
-        """Pose the problem of the fitted sources and a target."""
+    def _problems(self, targets: list[Measure], metric: Metric) -> list[Problem]:
+        """Pose the problems of the fitted sources and each target."""
         masses = sparse.csr_array(self.source_masses_)
         sources = SourceMeasures(self.source_points_, masses)
         noise = self._problem_noise()
         # Only differences matter, and surcharges must not be negative.
         surcharges = (noise.max() - noise) / 2
-        return Problem(sources, target, self.metric, self.outlier_cost_, surcharges)
+        return [
+            Problem(sources, target, metric, self.outlier_cost_, surcharges)
+            for target in targets
+        ]
 
     def _problem_noise(self) -> Array:
         """Noise of each source, and of the outliers' if there is one."""
@@ -477,16 +607,17 @@ class WassersteinUnmixer(
             return noise
         return np.append(noise, noise.mean())
 
-    def _represent(self, rows: Array) -> Array:
-        """Points in which the ground cost is measured."""
-        if self.classifier is None:
-            return rows
-        return probability_points(self.classifier_, rows)
+    def _locate_new(self, X: ArrayLike) -> tuple[Array, Metric]:
+        """Points that stand for rows after fitting, and the metric to them."""
+        rows = self._read_new(X)
+        if self.classifier is not None:
+            rows = probability_points(self.classifier_, rows)
+        return self._locate(rows)
 
     def _quantize(
-        self, measure: Measure, random_state: np.random.RandomState
+        self, measure: Measure, metric: Metric, random_state: np.random.RandomState
     ) -> Quantization:
-        return quantize(measure, self.max_support, self.metric, random_state)
+        return quantize(measure, self.max_support, metric, random_state)
 
     def _set_solution(self, target: Measure, found: Unmixing, largest: float) -> None:
         """Set the attributes of a solution, less half the largest of the noises."""
@@ -548,20 +679,19 @@ class WassersteinUnmixer(
             Rows sum to one.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        points, metric = self._locate_new(X)
         masses = sparse.csr_array(self.source_masses_ * self.weights_)
-        points = self._represent(rows)
         if self.temperature_ > 0:
             return assign_entropic(
                 points,
                 self.source_points_,
                 masses,
                 self.plan_potentials_,
-                self.metric,
+                metric,
                 self.temperature_,
             )
         return assign(
-            points, self.source_points_, masses, self.source_potentials_, self.metric
+            points, self.source_points_, masses, self.source_potentials_, metric
         )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -613,66 +743,71 @@ class WassersteinUnmixer(
             If a target has no mass, or if there are no groups and no source explains
             anything.
         """
-        targets = self._read_targets(X, sample_weight, groups)
+        batch, metric = self._read_targets(X, sample_weight, groups)
         settings = self._settings()
         # Each group alone would be quantised with this seed.
         fewer = [
-            self._quantize(target.measure, check_random_state(self.random_state))
-            for target in targets
+            self._quantize(
+                target.measure, metric, check_random_state(self.random_state)
+            ).measure
+            for target in batch.with_mass
         ]
-        problem = self._problem(fewer[0].measure)
+        problems = self._problems(fewer, metric)
         found = Parallel(n_jobs=self.n_jobs)(
-            delayed(solve)(problem.with_target(target.measure), settings)
-            for target in fewer
+            delayed(solve)(problem, settings) for problem in problems
         )
         if not all(solution.converged for solution in found):
             _warn_not_converged(found, settings)
-        if groups is None:
+        results = [self._result(solution) for solution in found]
+        if batch.names is None:
             self._explained(found[0].weights)
-        result = self._collect(found, groups)
-        return result if return_result else result.weights
+            return results[0] if return_result else results[0].weights
+        self._warn_of_missing(batch, [result.weights for result in results])
+        nothing = missing_result(len(self.classes_))
+        stacked = stack_results(batch.names, batch.fill(results, nothing))
+        return stacked if return_result else stacked.weights
 
-    def _collect(
-        self, found: list[Unmixing], groups: ArrayLike | None
-    ) -> UnmixingResult:
-        """Gather the solutions of all groups, or of one target."""
-        noise = self._problem_noise()
-        shift = noise.max() / 2
-        names = None if groups is None else np.unique(np.asarray(groups))
-        split = [self._split(solution.weights) for solution in found]
-        foreign = [k for k, (weights, _) in enumerate(split) if np.isnan(weights[0])]
-        if foreign and names is not None:
-            listed = ", ".join(repr(name) for name in names[foreign].tolist())
-            warn_user(
-                f"No source explains anything of {len(foreign)} of {len(found)} groups "
-                f"at outlier_cost={self.outlier_cost_:.3g}: their weights are NaN. "
-                f"Groups: {listed}.",
-                RuntimeWarning,
-            )
-        fields = [
-            np.array([weights for weights, _ in split]),
-            np.array([unexplained for _, unexplained in split]),
-            np.array([solution.value - shift for solution in found]),
-            np.array([solution.lower_bound - shift for solution in found]),
-            np.array([solution.converged for solution in found]),
-        ]
-        if names is None:
-            weights, *scalars = (field[0] for field in fields)
-            return UnmixingResult(None, weights, *(value.item() for value in scalars))
-        return UnmixingResult(names, *fields)
+    def _result(self, found: Unmixing) -> UnmixingResult:
+        """State the solution for one target, less half the largest of the noises."""
+        shift = self._problem_noise().max() / 2
+        return UnmixingResult(
+            None,
+            *self._split(found.weights),
+            float(found.value - shift),
+            float(found.lower_bound - shift),
+            found.converged,
+        )
+
+    def _warn_of_missing(self, batch: Batch, weights: list[Array]) -> None:
+        """Name the groups without weights, and say why they have none."""
+        assert batch.names is not None
+        names = np.array([target is None for target in batch.targets])
+        known = batch.fill([bool(np.isnan(w).any()) for w in weights], False)
+        for missing, reason in (
+            (names, "sample_weight is zero on all rows"),
+            (np.array(known), "no source explains anything at outlier_cost_"),
+        ):
+            if missing.any():
+                listed = ", ".join(map(repr, batch.names[missing].tolist()[:_NAMED]))
+                more = " ..." if np.count_nonzero(missing) > _NAMED else ""
+                warn_user(
+                    f"The weights of {np.count_nonzero(missing)} of {len(missing)} "
+                    f"groups are NaN, as {reason} of them: {listed}{more}.",
+                    RuntimeWarning,
+                )
 
     def _read_targets(
         self,
         X: ArrayLike,
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
-    ) -> list[Target]:
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+    ) -> tuple[Batch, Metric]:
+        refuse_masks(sample_weight=sample_weight)
+        points, metric = self._locate_new(X)
         masses = check_sample_weight(
-            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+            sample_weight, points, dtype=np.float64, ensure_non_negative=True
         )
-        return split_groups(self._represent(rows), masses, groups)
+        return split_groups(points, masses, groups), metric
 
     @validate_params(
         {
@@ -753,20 +888,11 @@ class WassersteinUnmixer(
         [True, True, True]
         """
         check_is_fitted(self)
-        if X is not None:
-            targets = self._read_targets(X, sample_weight, groups)
-        elif sample_weight is None and groups is None:
-            fitted = Measure(self.target_points_, self.target_masses_)
-            targets = [Target(fitted, self.target_size_)]
-        else:
-            raise ValueError("groups and sample_weight belong to X; got X=None.")
-        problem = self._problem(targets[0].measure)
+        batch, metric = self._read_samples(X, sample_weight, groups)
+        problems = self._problems([one.measure for one in batch.with_mass], metric)
         samples = [
-            Sample(
-                problem.with_target(target.measure),
-                RowCounts(self.source_sizes_, target.size),
-            )
-            for target in targets
+            Sample(problem, RowCounts(self.source_sizes_, target.size))
+            for problem, target in zip(problems, batch.with_mass, strict=True)
         ]
         replicates = draw_replicates(
             samples,
@@ -777,14 +903,46 @@ class WassersteinUnmixer(
         )
         failed = sum(one.n_failed for one in replicates)
         if failed:
-            _warn_replicates(failed, n_resamples * len(targets), self.max_iter)
-        estimate = np.array([self._explained(one.estimate)[0] for one in replicates])
-        distribution = np.array(
-            [[self._explained(w)[0] for w in one.weights] for one in replicates]
-        ).transpose(0, 2, 1)
-        if groups is None:
-            estimate, distribution = estimate[0], distribution[0]
-        return summarise(estimate, distribution, confidence_level, method)
+            _warn_replicates(failed, n_resamples * len(samples), self.max_iter)
+        if batch.names is None:
+            self._explained(replicates[0].estimate)
+        else:
+            estimates = [self._split(one.estimate)[0] for one in replicates]
+            self._warn_of_missing(batch, estimates)
+        nothing = np.full((1 + n_resamples, len(self.classes_) + 1), np.nan)
+        found = np.array(batch.fill([self._shares(one) for one in replicates], nothing))
+        if batch.names is None:
+            found = found[0]
+        return summarise(
+            found,
+            confidence_level,
+            method,
+            has_unexplained=self.outlier_cost_ is not None,
+        )
+
+    def _read_samples(
+        self,
+        X: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+    ) -> tuple[Batch, Metric]:
+        """Read new targets, or take that of :meth:`fit`."""
+        if X is not None:
+            return self._read_targets(X, sample_weight, groups)
+        if sample_weight is not None or groups is not None:
+            raise ValueError("groups and sample_weight belong to X; got X=None.")
+        fitted = Measure(self.target_points_, self.target_masses_)
+        if self._is_precomputed:
+            metric: Metric = CostTable(self.costs_)
+        else:
+            n_features = self.source_points_.shape[1]
+            metric = read_metric(self.metric, self.metric_params, n_features)
+        return Batch(None, [Target(fitted, self.target_size_)]), metric
+
+    def _shares(self, found: Replicates) -> Array:
+        """Weights and unexplained share, of the estimate first, then of replicates."""
+        split = [self._split(w) for w in [found.estimate, *found.weights]]
+        return np.array([[*weights, unexplained] for weights, unexplained in split])
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None

@@ -23,6 +23,10 @@ REMEDIES = {
         "Call `self._validate_params()` at the head of each `fit` instead of "
         "decorating it."
     ),
+    "sklearn.utils._safe_indexing": (
+        "Index by hand: `X.iloc[rows]` for a frame of pandas, `X[rows]` for arrays, "
+        "sparse matrices and frames of polars, and a comprehension for lists."
+    ),
     "sklearn.utils._param_validation.HasMethods": BY_HAND,
     "sklearn.utils._param_validation.Interval": BY_HAND,
     "sklearn.utils._param_validation.StrOptions": BY_HAND,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skwot._checks import refuse_masks
 from skwot._gmm.covariance_types import expand_full
 from skwot._gmm.mixtures import Mixture
 from skwot._typing import Array
@@ -60,6 +61,8 @@ def _read_arrays(
         parts = value
     else:
         parts, kind = _read_attributes(value, name)
+    for part in parts:
+        refuse_masks(**{name: part})
     try:
         arrays = tuple(np.array(part, dtype=np.float64) for part in parts)
     except (TypeError, ValueError) as error:

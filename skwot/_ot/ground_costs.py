@@ -1,62 +1,13 @@
-"""Ground costs: what is known of each metric, and costs whole and by blocks."""
+"""Ground costs, whole and by blocks."""
 
 import os
-from collections.abc import Callable, Iterator
-from functools import cached_property, partial
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
+from skwot._ot.metrics import Metric, name_of, raw_costs
 from skwot._typing import Array, Index
-
-Metric = str | Callable[..., Any]
-
-
-class Facts(NamedTuple):
-    """What is known of a ground cost c.
-
-    Attributes
-    ----------
-    reflexive : bool
-        Whether the computed c(x, x) is exactly zero.
-    triangle : bool
-        Whether c obeys the triangle inequality.
-    negative_type : bool
-        Whether c is of negative type (Schoenberg, 1938): then its energy distances are
-        not negative, and ``exp(-c / eps)`` is a positive definite kernel.
-    square : bool
-        Whether c is the square of a distance of negative type, which then obeys the
-        triangle inequality.
-    of_numbers : {"absolute", "square"} or None
-        c between two numbers x and y, if it is ``|x - y|`` or ``(x - y)^2``.
-    """
-
-    reflexive: bool = False
-    triangle: bool = False
-    negative_type: bool = False
-    square: bool = False
-    of_numbers: str | None = None
-
-
-# "seuclidean" and "mahalanobis" are absent, because SciPy scales them by the variance
-# of the rows of each call.
-_FACTS = {
-    "braycurtis": Facts(),
-    "canberra": Facts(reflexive=True, triangle=True),
-    "chebyshev": Facts(reflexive=True, triangle=True, of_numbers="absolute"),
-    "cityblock": Facts(True, True, negative_type=True, of_numbers="absolute"),
-    "correlation": Facts(negative_type=True, square=True),
-    "cosine": Facts(negative_type=True, square=True),
-    "euclidean": Facts(True, True, negative_type=True, of_numbers="absolute"),
-    "jensenshannon": Facts(reflexive=True, triangle=True),
-    "minkowski": Facts(True, True, negative_type=True, of_numbers="absolute"),
-    "sqeuclidean": Facts(
-        reflexive=True, negative_type=True, square=True, of_numbers="square"
-    ),
-}
-METRICS = frozenset(_FACTS)
-_UNKNOWN = Facts()
 
 _BLOCK_ENTRIES = 200_000  # of a block of costs, which then fits the cache
 _BLOCK_ROWS = 64  # at least, since each block costs a pass over all columns
@@ -69,11 +20,6 @@ _PAIRS_AT_ONCE = 16
 _MATRICES = 3  # of the size of the costs, that a solver on dense matrices holds
 
 
-def facts_of(metric: Metric) -> Facts:
-    """Look up what is known of a metric: nothing, if it is a function."""
-    return _FACTS.get(metric, _UNKNOWN) if isinstance(metric, str) else _UNKNOWN
-
-
 def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
     """Cost of moving a unit of mass between each pair of points.
 
@@ -81,9 +27,7 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
     ----------
     points : ndarray of shape (n, d)
     others : ndarray of shape (m, d)
-    metric : str or callable
-        A name that :func:`scipy.spatial.distance.cdist` knows, or a function of
-        two vectors that returns a number.
+    metric : Metric
 
     Returns
     -------
@@ -94,15 +38,10 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
     ValueError
         If a cost is negative, infinite or not a number.
     """
-    if callable(metric):
-        # SciPy treats a function by its name, if that is one of its own metrics'.
-        metric = partial(metric)  # which has no name
-    # An overflow shows as an infinite cost, which is reported below.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        cost = np.asarray(cdist(points, others, cast(Any, metric)), dtype=np.float64)
+    cost = raw_costs(points, others, metric)
     if cost.size and not (cost.min() >= 0 and np.isfinite(cost.max())):
         raise ValueError(
-            f"metric={metric!r} must give finite, non-negative costs; "
+            f"metric={name_of(metric)!r} must give finite, non-negative costs; "
             f"got costs between {cost.min()} and {cost.max()}."
         )
     return cost
@@ -150,8 +89,7 @@ class BlockCost:
     ----------
     points : ndarray of shape (n, d)
     others : ndarray of shape (m, d)
-    metric : str or callable
-        See :func:`ground_cost`.
+    metric : Metric
     outlier_cost : float, default=None
         Adds a last point at this cost from everything.
     unit : float, default=None

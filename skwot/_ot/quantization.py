@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.cluster import k_means
 from sklearn.metrics import pairwise_distances_argmin
 
-from skwot._ot.ground_costs import Metric, facts_of, ground_cost
+from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, canonical_measure
+from skwot._ot.metrics import Metric, facts_of
 from skwot._typing import Array, Index
 
 _SAMPLES_PER_CENTRE = 20  # atoms to which k-means is fitted, per centre
@@ -46,7 +47,7 @@ def quantize(
     measure : Measure
     n_points : int or None
         A measure with no more atoms than this is left as it is.
-    metric : str or callable
+    metric : Metric
         Ground cost in which the move is paid.
     random_state : RandomState
 
@@ -110,7 +111,7 @@ def loss_error(loss: float, moves: Sequence[float], metric: Metric) -> float:
         Transport cost between the moved measures.
     moves : sequence of float
         What it cost to move each of the two.
-    metric : str or callable
+    metric : Metric
 
     Returns
     -------

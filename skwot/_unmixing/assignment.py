@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from skwot._ot.ground_costs import Metric, ground_cost
+from skwot._ot.ground_costs import ground_cost
+from skwot._ot.metrics import Metric
 from skwot._typing import Array
 
 # Reduced costs that differ by less than this fraction of their scale are ties.
@@ -36,7 +37,7 @@ def assign(
         Mass of each atom in each source, times the weight of the source.
     potentials : ndarray of shape (n,)
         Source potential, in the units of the ground cost.
-    metric : str or callable
+    metric : Metric
 
     Returns
     -------
@@ -71,7 +72,7 @@ def assign_entropic(
         Mass of each atom in each source, times the weight of the source.
     potentials : ndarray of shape (n,)
         Source potential, in the units of the ground cost.
-    metric : str or callable
+    metric : Metric
     eps : float
         Positive temperature, in the units of the ground cost.
 
@@ -102,7 +103,8 @@ def _shares(
     rows = max(1, _BLOCK // len(support))
     shares = np.empty((len(points), masses.shape[1]))
     for start in range(0, len(points), rows):
-        cost = ground_cost(points[start : start + rows], support, metric)
+        # In this order, as mass moves from the sources.
+        cost = ground_cost(support, points[start : start + rows], metric).T
         shares[start : start + rows] = closeness(cost, potentials) @ masses
     return shares / shares.sum(axis=1, keepdims=True)
 

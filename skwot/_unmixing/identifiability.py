@@ -1,14 +1,14 @@
 """How well the geometry of the sources determines each weight, and in words."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.spatial.distance import cdist
 
-from skwot._ot.ground_costs import Metric, facts_of, ground_cost
+from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import SourceMeasures
+from skwot._ot.metrics import Metric, facts_of, raw_costs
 from skwot._typing import Array
 from skwot._warnings import warn_user
 from skwot.exceptions import IdentifiabilityWarning
@@ -21,6 +21,8 @@ _ROUNDING = 1e-12  # of the mean cost, in an energy distance
 
 # Two samples of 200 rows from one distribution score this much on average.
 THRESHOLD = 0.005
+_ROUNDED = 1e-9  # a larger score of sources that are known exactly is no rounding
+_COUNTED = 1e-6  # of a row, by which masses that count rows may be off
 _SHARE = 0.05  # smaller parts of a mixture are not named
 _STATEMENTS = 3  # of the sources that are worst determined
 
@@ -59,7 +61,7 @@ def identifiability(sources: SourceMeasures, metric: Metric) -> Identifiability:
     Parameters
     ----------
     sources : SourceMeasures
-    metric : str or callable
+    metric : Metric
         The root of a squared cost is measured, whose energy distance would be
         that of the means. Costs not known to be of negative type are measured as
         Euclidean distances between the costs to some of the points.
@@ -132,8 +134,7 @@ def _profiles(points: Array, metric: Metric) -> Array:
     counts as none: whether it matters is the solver's to say.
     """
     landmarks = points[:: -(-len(points) // _LANDMARKS)]
-    with np.errstate(all="ignore"):
-        costs = np.asarray(cdist(points, landmarks, cast(Any, metric)))
+    costs = raw_costs(points, landmarks, metric)
     return np.where(np.isfinite(costs), costs, 0.0)
 
 
@@ -161,16 +162,24 @@ def _systematic_sample(sources: SourceMeasures) -> SourceMeasures:
 
 
 def check_identifiability(
-    sources: SourceMeasures, metric: Metric, classes: NDArray[Any]
+    sources: SourceMeasures,
+    metric: Metric,
+    classes: NDArray[Any],
+    sizes: NDArray[np.intp],
+    hint: str = "",
 ) -> Array:
     """Score how well each weight is determined, and warn of those that are not.
 
     Parameters
     ----------
     sources : SourceMeasures
-    metric : str or callable
+    metric : Metric
     classes : ndarray of shape (K,)
         Labels of the sources, for the message.
+    sizes : ndarray of shape (K,)
+        Number of rows of each source.
+    hint : str, default=""
+        Ends the message.
 
     Returns
     -------
@@ -178,7 +187,8 @@ def check_identifiability(
         In [0, 1].
     """
     found = identifiability(sources, metric)
-    statements = describe(found, classes.tolist())
+    exact = are_profiles(sources, sizes)
+    statements = describe(found, classes.tolist(), _ROUNDED if exact else THRESHOLD)
     if statements:
         more = len(statements) - _STATEMENTS
         rest = [f"and {more} more, see identifiability_"] if more > 0 else []
@@ -186,19 +196,46 @@ def check_identifiability(
             "Some weights are hardly determined: "
             f"{'; '.join(statements[:_STATEMENTS] + rest)}. "
             "Weight moves between these sources at almost no cost. Merge their "
-            "labels, or read their weights with bootstrap intervals only.",
+            f"labels, or read their weights with bootstrap intervals only.{hint}",
             IdentifiabilityWarning,
         )
     return found.scores
 
 
-def describe(found: Identifiability, labels: list[Any]) -> list[str]:
+def are_profiles(sources: SourceMeasures, sizes: NDArray[np.intp]) -> bool:
+    """Whether the sources are given exactly, as masses on the same points.
+
+    Spectra and histograms are. Samples have masses that count rows, or points of their
+    own, and a difference between them may be chance.
+
+    Parameters
+    ----------
+    sources : SourceMeasures
+    sizes : ndarray of shape (K,)
+        Number of rows of each source.
+
+    Returns
+    -------
+    bool
+    """
+    n_atoms, n_sources = sources.masses.shape
+    if n_sources == 1 or sources.masses.nnz < n_sources * n_atoms / 2:
+        return False
+    counts = sources.masses @ sparse.diags_array(sizes.astype(np.float64))
+    return bool(abs(counts.data - counts.data.round()).max() > _COUNTED)
+
+
+def describe(
+    found: Identifiability, labels: list[Any], threshold: float = THRESHOLD
+) -> list[str]:
     """Say which sources are equal, or which mixtures of them are, with the scores.
 
     Parameters
     ----------
     found : Identifiability
     labels : list of K objects
+    threshold : float, default=THRESHOLD
+        Smaller scores are stated.
 
     Returns
     -------
@@ -206,11 +243,11 @@ def describe(found: Identifiability, labels: list[Any]) -> list[str]:
         Empty if every score reaches the threshold.
     """
     order = np.argsort(found.scores, kind="stable")
-    doubtful = [int(k) for k in order if found.scores[k] < THRESHOLD]
+    doubtful = [int(k) for k in order if found.scores[k] < threshold]
     statements, named = [], set()
     # Equal sources first: they would share the part of one in a mixture.
     for k in doubtful:
-        equal = sorted({k, *np.flatnonzero(found.pairs[k] < THRESHOLD).tolist()})
+        equal = sorted({k, *np.flatnonzero(found.pairs[k] < threshold).tolist()})
         if len(equal) > 1 and k not in named:
             text = f"sources {_enumerate(equal, labels)} are (nearly) the same"
             statements.append(f"{text} distribution{_score(found, k)}")

@@ -22,8 +22,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skwot._ot.ground_costs import BlockCost, Metric
+from skwot._ot.ground_costs import BlockCost
 from skwot._ot.measures import Measure, SourceMeasures
+from skwot._ot.metrics import Metric
 from skwot._typing import Array, Index
 
 # Values of an exact loss cannot be told apart below this fraction of the mean cost.
@@ -78,8 +79,7 @@ class Problem:
     ----------
     sources : SourceMeasures
     target : Measure
-    metric : str or callable
-        See :func:`skwot._ot.ground_costs.ground_cost`.
+    metric : Metric
     outlier_cost : float or None
         Adds a last source, which is an atom at this cost from everything: it takes the
         target mass that no other source explains more cheaply.

@@ -1,5 +1,6 @@
 """Results that :class:`skwot.WassersteinUnmixer` returns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skwot._typing import Array
+from skwot._warnings import warn_user
 
 
 class ConfidenceInterval(NamedTuple):
@@ -48,6 +50,9 @@ class BootstrapResult:
         Weights of the replicates.
     standard_error : ndarray of shape (K,) or (n_groups, K)
         Their standard deviation.
+    unexplained : BootstrapResult or None
+        The same for the share that no source explains, with one number less in each
+        shape: the fields have no axis of sources. None without `outlier_cost`.
 
     Examples
     --------
@@ -64,6 +69,7 @@ class BootstrapResult:
     confidence_interval: ConfidenceInterval
     bootstrap_distribution: Array
     standard_error: Array
+    unexplained: "BootstrapResult | None" = None
 
 
 class UnmixingResult(NamedTuple):
@@ -110,30 +116,78 @@ class UnmixingResult(NamedTuple):
     converged: NDArray[np.bool_] | bool
 
 
+def missing_result(n_sources: int) -> UnmixingResult:
+    """State that there is no solution for a target."""
+    nothing = np.full(n_sources, np.nan)
+    return UnmixingResult(None, nothing, np.nan, np.nan, np.nan, False)
+
+
+def stack_results(
+    groups: NDArray[Any], results: Sequence[UnmixingResult]
+) -> UnmixingResult:
+    """Gather the results of all groups, each of one target."""
+    return UnmixingResult(
+        groups, *(np.array(field) for field in list(zip(*results, strict=True))[1:])
+    )
+
+
 def summarise(
-    estimate: Array, distribution: Array, confidence_level: float, method: str
+    shares: Array, confidence_level: float, method: str, *, has_unexplained: bool
 ) -> BootstrapResult:
     """Turn replicates into intervals.
 
     Parameters
     ----------
-    estimate : ndarray of shape (..., K)
-        Weights of the sample itself.
-    distribution : ndarray of shape (..., K, n_resamples)
+    shares : ndarray of shape (..., 1 + n_resamples, K + 1)
+        Weights of the sample itself and of the replicates, and what stays unexplained.
+        The weights are NaN where nothing is explained.
     confidence_level : float
     method : {"percentile", "basic"}
         "basic" reflects the percentiles at the estimate (Davison & Hinkley, 1997,
         section 5.2) and clips the ends to [0, 1].
+    has_unexplained : bool
+        Whether anything can stay unexplained.
 
     Returns
     -------
     BootstrapResult
     """
+    lost = np.isnan(shares[..., 1:, 0]) & ~np.isnan(shares[..., :1, 0])
+    if lost.any():
+        warn_user(
+            f"No source explains anything of the target in {np.count_nonzero(lost)} "
+            "bootstrap replicates, whose weights are NaN: the intervals of the weights "
+            "are those of the other replicates.",
+            RuntimeWarning,
+        )
+    *weights, unexplained = (
+        _summarise_one(share, confidence_level, method)
+        for share in np.moveaxis(shares, -1, 0)
+    )
+    low, high, error = (
+        np.stack([one[i] for one in weights], axis=-1) for i in range(3)
+    )
+    distribution = np.moveaxis(shares[..., 1:, :-1], -1, -2)
+    rest = None
+    if has_unexplained:
+        ends = ConfidenceInterval(*unexplained[:2])
+        rest = BootstrapResult(ends, shares[..., 1:, -1], unexplained[2])
+    return BootstrapResult(ConfidenceInterval(low, high), distribution, error, rest)
+
+
+def _summarise_one(
+    share: Array, confidence_level: float, method: str
+) -> tuple[Array, Array, Array]:
+    """Compute the ends and the standard error of one share, (..., 1 + n_resamples)."""
+    estimate, distribution = share[..., 0], share[..., 1:]
     tail = (1 - confidence_level) / 2
-    low, high = np.quantile(distribution, [tail, 1 - tail], axis=-1)
+    # No spread is known of fewer than two replicates.
+    missing = np.count_nonzero(~np.isnan(distribution), axis=-1) < 2
+    known = np.where(missing[..., None], 0.0, distribution)
+    low, high = np.nanquantile(known, [tail, 1 - tail], axis=-1)
+    error = np.nanstd(known, axis=-1, ddof=1)
     if method == "basic":
         low, high = 2 * estimate - high, 2 * estimate - low
         low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-    return BootstrapResult(
-        ConfidenceInterval(low, high), distribution, distribution.std(axis=-1, ddof=1)
-    )
+    low, high, error = (np.where(missing, np.nan, end) for end in (low, high, error))
+    return low, high, error

@@ -6,11 +6,17 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from skwot._ot.ground_costs import Metric, ground_cost
+from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, stack_measures
+from skwot._ot.metrics import Metric
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss, sorts
+from skwot._unmixing.outliers import (
+    drop_outliers,
+    has_idle_outliers,
+    restore_outliers,
+)
 from skwot._unmixing.problem import (
     Objective,
     Problem,
@@ -87,12 +93,24 @@ class Settings(NamedTuple):
 
 
 class _Requirement(NamedTuple):
-    """A parameter needs one of these values of another, unless it is neutral."""
+    """What a parameter needs of another, unless it is neutral.
+
+    The other has one of the values that are allowed, or none that is excluded.
+    """
 
     parameter: str
     neutral: tuple[Any, ...]
     other: str
-    allowed: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def is_met(self, value: Any, got: Any) -> bool:
+        """Whether a value goes with what the other parameter has."""
+        if any(value is neutral or value == neutral for neutral in self.neutral):
+            return True
+        if not isinstance(got, str):
+            return not self.allowed
+        return got in self.allowed or (not self.allowed and got not in self.excluded)
 
 
 _REQUIREMENTS = (
@@ -101,6 +119,11 @@ _REQUIREMENTS = (
     _Requirement("reg", ("auto",), "loss", ("sinkhorn",)),
     _Requirement("device", (None,), "loss", ("sinkhorn",)),
     _Requirement("outlier_cost", (None,), "loss", ("wasserstein",)),
+    # A table has no rows to quantise or classify, and no costs within a new target.
+    _Requirement("loss", ("wasserstein",), "metric", excluded=("precomputed",)),
+    _Requirement("max_support", (None,), "metric", excluded=("precomputed",)),
+    _Requirement("classifier", (None,), "metric", excluded=("precomputed",)),
+    _Requirement("metric_params", (None, {}), "metric", excluded=("precomputed",)),
 )
 
 
@@ -116,12 +139,14 @@ def check_combination(parameters: dict[str, Any]) -> None:
     ValueError
         Which names both parameters.
     """
-    for parameter, neutral, other, allowed in _REQUIREMENTS:
+    for requirement in _REQUIREMENTS:
+        parameter, _, other, allowed, excluded = requirement
         value, got = parameters[parameter], parameters[other]
-        if value not in neutral and got not in allowed:
-            expected = " or ".join(f"{other}={name!r}" for name in allowed)
+        if not requirement.is_met(value, got):
+            needs = " or ".join(f"{other}={name!r}" for name in allowed)
+            needs = needs or f"{other} other than {' and '.join(map(repr, excluded))}"
             raise ValueError(
-                f"{parameter}={value!r} needs {expected}; got {other}={got!r}."
+                f"{parameter}={value!r} needs {needs}; got {other}={got!r}."
             )
 
 
@@ -149,8 +174,10 @@ def make_objective(problem: Problem, settings: Settings) -> Objective:
 def solve(problem: Problem, settings: Settings) -> Unmixing:
     """Find the weights, with their certificate.
 
-    With a single feature the exact solver descends, too, but to its own gap: planes are
-    cheap there. So it does where a library's solver fails.
+    A source of outliers that costs too much to be used is left out, because its cost
+    would set the scale of everything. With a single feature the exact solver descends,
+    too, but to its own gap: planes are cheap there. So it does where a library's solver
+    fails.
 
     Parameters
     ----------
@@ -161,6 +188,12 @@ def solve(problem: Problem, settings: Settings) -> Unmixing:
     -------
     Unmixing
     """
+    if has_idle_outliers(problem):
+        return restore_outliers(_solve(drop_outliers(problem), settings), problem)
+    return _solve(problem, settings)
+
+
+def _solve(problem: Problem, settings: Settings) -> Unmixing:
     if settings.is_exact and not sorts(problem):
         try:
             found = _solve_exactly(problem, settings.rule)
@@ -200,7 +233,7 @@ def loss_between(
     Parameters
     ----------
     first, second : Measure
-    metric : str or callable
+    metric : Metric
     settings : Settings
 
     Returns

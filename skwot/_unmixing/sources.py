@@ -1,16 +1,17 @@
-"""Labelled rows from separate samples, and back."""
+"""Labelled rows from separate samples."""
 
+import sys
 from collections.abc import Mapping, Sequence
-from numbers import Number
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import check_array
 
-from skwot._ot.measures import Measure, canonical_measure
+from skwot._checks import refuse_masks
 from skwot._typing import Array
+from skwot._unmixing.labels import as_objects
 
 
 def stack_sources(
@@ -18,16 +19,16 @@ def stack_sources(
     target: Any = None,
     *,
     target_label: Any = -1,
-) -> tuple[Array, NDArray[Any], Array]:
+) -> tuple[Any, NDArray[Any], Array]:
     """Stack samples of the sources, and of the target, into labelled rows.
 
     Parameters
     ----------
     sources : sequence or mapping of samples
-        One entry per source: an array of shape (n_k, n_features), or a pair of
-        such an array and its masses of shape (n_k,). The labels are the keys of a
-        mapping, or else 0, 1, ... A matrix H that reweights one common
-        sample becomes ``[(X, column) for column in H.T]``.
+        One entry per source: an array, data frame or sparse matrix of shape (n_k,
+        n_features), or a pair (tuple) of that and its masses of shape (n_k,). The
+        labels are the keys of a mapping, or else 0, 1, ... A matrix H that reweights
+        one common sample becomes ``[(X, column) for column in H.T]``.
     target : sample, default=None
         An entry like those of `sources`.
     target_label : object, default=-1
@@ -35,7 +36,8 @@ def stack_sources(
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray, data frame or sparse matrix of shape (n_samples, n_features)
+        Of the kind that the samples are: frames of pandas or polars stay frames.
     y : ndarray of shape (n_samples,)
         Of dtype object unless all labels are integers.
     sample_weight : ndarray of shape (n_samples,)
@@ -43,8 +45,9 @@ def stack_sources(
     Raises
     ------
     ValueError
-        If there is no source, if `target_label` names a source, or if a sample
-        is not a finite two-dimensional array with as many masses as rows.
+        If there is no source, if `target_label` names a source, if the columns of
+        frames differ or are in another order, or if an array is not finite and
+        two-dimensional with as many masses as rows.
 
     Examples
     --------
@@ -60,18 +63,12 @@ def stack_sources(
     """
     named = _named_samples(sources, target, target_label)
     parts = [_points_and_masses(name, sample) for name, sample in named]
-    widths = {points.shape[1] for points, _ in parts}
-    if len(widths) > 1:
-        raise ValueError(
-            f"sources and target must have one number of features; got {widths}."
-        )
+    names = [name for name, _ in named]
     labels = [
-        name
-        for (name, _), (points, _) in zip(named, parts, strict=True)
-        for _ in points
+        name for name, (_, masses) in zip(names, parts, strict=True) for _ in masses
     ]
     return (
-        np.concatenate([points for points, _ in parts]),
+        _concatenate(names, [points for points, _ in parts]),
         _label_array(labels),
         np.concatenate([masses for _, masses in parts]),
     )
@@ -89,149 +86,62 @@ def _named_samples(
     return named if target is None else [*named, (target_label, target)]
 
 
-def _points_and_masses(name: Any, sample: Any) -> tuple[Array, Array]:
+def _points_and_masses(name: Any, sample: Any) -> tuple[Any, Array]:
     paired = isinstance(sample, tuple) and len(sample) == 2
     points, masses = sample if paired else (sample, None)
-    points = check_array(points, dtype=np.float64, input_name=f"the sample of {name!r}")
+    refuse_masks(**{f"the sample of {name!r}": points})
+    if not (hasattr(points, "columns") or sparse.issparse(points)):
+        points = check_array(
+            points, dtype=np.float64, input_name=f"the sample of {name!r}"
+        )
     if masses is None:
-        return points, np.ones(len(points))
+        return points, np.ones(points.shape[0])
     masses = np.asarray(masses, dtype=np.float64)
-    if masses.shape != (len(points),):
+    if masses.shape != points.shape[:1]:
         raise ValueError(
-            f"the masses of {name!r} must have shape ({len(points)},), one per row; "
-            f"got {masses.shape}."
+            f"the masses of {name!r} must have shape ({points.shape[0]},), one per "
+            f"row; got {masses.shape}."
         )
     return points, masses
+
+
+def _concatenate(names: list[Any], samples: list[Any]) -> Any:
+    """Put samples of one kind below each other, and refuse what does not fit."""
+    kinds = {type(sample).__name__ for sample in samples}
+    if sum(hasattr(sample, "columns") for sample in samples) not in (0, len(samples)):
+        raise ValueError(
+            f"sources and target must all be data frames or none; got {sorted(kinds)}."
+        )
+    widths = {sample.shape[1] for sample in samples}
+    if len(widths) > 1:
+        raise ValueError(
+            f"sources and target must have one number of features; got {widths}."
+        )
+    if hasattr(samples[0], "columns"):
+        return _concatenate_frames(names, samples)
+    if any(sparse.issparse(sample) for sample in samples):
+        return sparse.vstack(samples, format="csr")
+    return np.concatenate(samples)
+
+
+def _concatenate_frames(names: list[Any], frames: list[Any]) -> Any:
+    """Concatenate frames of pandas or polars whose columns are the same."""
+    columns = [list(frame.columns) for frame in frames]
+    for name, own in zip(names, columns, strict=True):
+        if own != columns[0]:
+            kind = "another order" if set(own) == set(columns[0]) else "other names"
+            raise ValueError(
+                f"the columns of {name!r} have {kind} than those of {names[0]!r}: "
+                f"got {own}, expected {columns[0]}."
+            )
+    library = sys.modules[type(frames[0]).__module__.partition(".")[0]]
+    stacked = library.concat(frames)
+    # The rows of pandas keep the labels that they had, which may repeat.
+    reset = getattr(stacked, "reset_index", None)
+    return stacked if reset is None else reset(drop=True)
 
 
 def _label_array(labels: list[Any]) -> NDArray[Any]:
     if all(isinstance(label, int | np.integer) for label in labels):
         return np.array(labels)
-    array = np.empty(len(labels), dtype=object)
-    array[:] = labels
-    return array
-
-
-class Labels(NamedTuple):
-    """Which rows belong to which source, and which to the target.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (K,)
-        Labels of the sources, sorted.
-    source : ndarray of shape (n_samples,)
-        Index of the row's source; -1 for a row that belongs to none.
-    target : ndarray of shape (n_samples,)
-        Whether the row belongs to the target.
-    """
-
-    classes: NDArray[Any]
-    source: NDArray[np.intp]
-    target: NDArray[np.bool_]
-
-    @property
-    def has_own_target(self) -> bool:
-        """Whether the target has rows of its own."""
-        return not (self.source[self.target] >= 0).any()
-
-    def shares(self, masses: Array) -> Array:
-        """Each source's share of the mass of all sources, shape (K,)."""
-        labelled = self.source >= 0
-        totals = np.bincount(self.source[labelled], masses[labelled])
-        return totals / totals.sum()
-
-    def measures(self, X: Array, masses: Array) -> list[Measure]:
-        """Canonical measure of each source."""
-        return [
-            measure_of_rows(X[rows], masses[rows], f"source {label!r}")
-            for k, label in enumerate(self.classes.tolist())
-            for rows in [self.source == k]
-        ]
-
-    def target_measure(self, X: Array, masses: Array) -> Measure:
-        """Canonical measure of the target."""
-        return measure_of_rows(X[self.target], masses[self.target], "the target")
-
-
-def read_labels(y: NDArray[Any], target_label: Any) -> Labels:
-    """Tell sources and target apart.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-    target_label : object
-        Label of the target's rows; if no row has it, every row is the target's.
-
-    Returns
-    -------
-    Labels
-
-    Raises
-    ------
-    ValueError
-        If no row is labelled as a source's.
-    """
-    target = _equal(y, target_label)
-    if target.all():
-        raise ValueError(
-            "y must label the rows of at least one source; got target_label="
-            f"{target_label!r} on every row."
-        )
-    labels = y[~target]
-    check_classification_targets(labels)
-    classes = np.unique(labels)
-    source = np.full(len(y), -1)
-    source[~target] = np.searchsorted(classes, labels)
-    return Labels(classes, source, target if target.any() else ~target)
-
-
-def _equal(y: NDArray[Any], label: Any) -> NDArray[np.bool_]:
-    if not (y.dtype.kind in "biuf" and isinstance(label, Number)):
-        y = y.astype(object)  # as which NumPy compares strings with numbers
-    return np.asarray(y == label, dtype=bool)
-
-
-def measure_of_rows(points: Array, masses: Array, name: str) -> Measure:
-    """Canonical measure of weighted rows; `name` says whose in the error."""
-    if not masses.any():
-        raise ValueError(
-            f"sample_weight must be positive on some row of {name}; "
-            f"got zero on all {len(masses)} rows."
-        )
-    return canonical_measure(points, masses)
-
-
-class Target(NamedTuple):
-    """A target and its number of rows."""
-
-    measure: Measure
-    size: int
-
-
-def split_groups(X: Array, masses: Array, groups: ArrayLike | None) -> list[Target]:
-    """Make a target of the rows of each group, or one of all.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, d)
-    masses : ndarray of shape (n_samples,)
-    groups : array-like of shape (n_samples,) or None
-
-    Returns
-    -------
-    list of Target
-        In the order of ``numpy.unique(groups)``.
-    """
-    if groups is None:
-        return [_target_of_rows(X, masses, "the target")]
-    groups = column_or_1d(groups)
-    check_consistent_length(X, groups)
-    names, group = np.unique(groups, return_inverse=True)
-    return [
-        _target_of_rows(X[group == k], masses[group == k], f"group {name!r}")
-        for k, name in enumerate(names.tolist())
-    ]
-
-
-def _target_of_rows(X: Array, masses: Array, name: str) -> Target:
-    return Target(measure_of_rows(X, masses, name), int(np.count_nonzero(masses)))
+    return as_objects(labels)

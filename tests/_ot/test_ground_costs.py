@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
 from skwot._ot import ground_costs
-from skwot._ot.ground_costs import METRICS, BlockCost, facts_of, ground_cost
+from skwot._ot.ground_costs import BlockCost, ground_cost
+from tests.generators.metrics import every_metric
 
 
-@pytest.mark.parametrize("metric", sorted(METRICS))
+@pytest.mark.parametrize("metric", every_metric(4).values(), ids=every_metric(4))
 def test_every_metric_has_rows_that_depend_on_nothing_else(metric):
     rng = np.random.default_rng(3)
     points, others = rng.random((6, 4)), rng.random((5, 4))
@@ -33,32 +34,6 @@ def test_impossible_costs_raise(metric):
 def test_overflowing_costs_raise():
     with pytest.raises(ValueError, match="finite, non-negative costs"):
         ground_cost(np.full((1, 1), 1e200), np.full((1, 1), -1e200), "sqeuclidean")
-
-
-@pytest.mark.parametrize("metric", sorted(METRICS))
-def test_what_is_known_of_a_metric_is_true(metric):
-    facts, rng = facts_of(metric), np.random.default_rng(5)
-    points = rng.dirichlet(np.ones(4), size=30)
-    cost = ground_cost(points, points, metric)
-    distance = np.sqrt(cost) if facts.square else cost
-    if facts.reflexive:
-        assert_array_equal(np.diag(cost), 0)
-    if facts.triangle or facts.square:
-        around = distance[:, :, None] + distance[None]
-        assert (distance[:, None] <= around + 1e-12).all()
-    if facts.negative_type:
-        centring = np.eye(30) - 1 / 30
-        assert np.linalg.eigvalsh(-centring @ cost @ centring).min() > -1e-12
-    if facts.of_numbers is not None:
-        numbers = rng.normal(size=(20, 1))
-        expected = abs(numbers - numbers.T)
-        if facts.of_numbers == "square":
-            expected = expected**2
-        assert_allclose(ground_cost(numbers, numbers, metric), expected, atol=1e-15)
-
-
-def test_nothing_is_known_of_a_function():
-    assert not any(facts_of(lambda u, v: 0.0))
 
 
 @pytest.mark.parametrize("outlier_cost", [None, 7.0])

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from skwot._unmixing.classifier import cross_fit, probability_points
-from skwot._unmixing.sources import read_labels
+from skwot._unmixing.labels import read_labels
 from skwot.datasets import make_unmixing
 
 CLASSIFIER = LogisticRegression()

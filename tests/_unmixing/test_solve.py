@@ -26,6 +26,10 @@ NEUTRAL = {
     "reg": "auto",
     "device": None,
     "outlier_cost": None,
+    "metric": "euclidean",
+    "metric_params": None,
+    "max_support": None,
+    "classifier": None,
 }
 
 
@@ -89,7 +93,22 @@ CONTRADICTIONS = [
     ({"reg": 0.1}, "reg=0.1 needs loss='sinkhorn'; got loss='wasserstein'"),
     ({"device": "cpu"}, "device='cpu' needs loss='sinkhorn'"),
     ({"loss": "sinkhorn", "outlier_cost": 2.0}, "outlier_cost=2.0 needs loss='wass"),
+    (
+        {"metric": "precomputed", "max_support": 9},
+        "max_support=9 needs metric other than 'precomputed'; got metric='precomp",
+    ),
+    ({"metric": "precomputed", "loss": "sinkhorn"}, "loss='sinkhorn' needs metric"),
+    ({"metric": "precomputed", "classifier": object()}, "classifier=.* needs metric"),
+    ({"metric": "precomputed", "metric_params": {"p": 3}}, "metric_params=.* needs"),
 ]
+
+
+@pytest.mark.parametrize("metric", ["cityblock", max])
+def test_another_metric_goes_with_everything(metric):
+    given = {"max_support": 9, "metric_params": {"w": 1}, "classifier": object()}
+    check_combination({**NEUTRAL, **given, "metric": metric})
+    check_combination({**NEUTRAL, "loss": "sinkhorn", "metric": metric})
+    check_combination({**NEUTRAL, "metric": "precomputed", "metric_params": {}})
 
 
 @pytest.mark.parametrize(("changed", "message"), CONTRADICTIONS)
@@ -119,7 +138,7 @@ def test_every_other_combination_is_allowed():
             or (smooth and parameters["outlier_cost"] is not None)
         )
         if not contradicts:
-            check_combination(parameters)
+            check_combination({**NEUTRAL, **parameters})
             allowed += 1
     assert allowed == 5 * 2 + 2 * 2 * 2 * 2
 

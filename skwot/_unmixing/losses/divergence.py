@@ -31,7 +31,8 @@ from skwot._ot.entropic import (
     softmin,
     symmetric_scaling,
 )
-from skwot._ot.ground_costs import Metric, check_memory, ground_cost
+from skwot._ot.ground_costs import check_memory, ground_cost
+from skwot._ot.metrics import Metric
 from skwot._typing import Array, Index
 from skwot._unmixing.problem import (
     Marginals,

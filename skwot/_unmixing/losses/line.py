@@ -12,7 +12,7 @@ from copy import copy
 import numpy as np
 from scipy import sparse
 
-from skwot._ot.ground_costs import facts_of
+from skwot._ot.metrics import facts_of
 from skwot._typing import Array, Index, Mask
 from skwot._unmixing.problem import (
     ROUNDING,

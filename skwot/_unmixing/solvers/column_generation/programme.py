@@ -28,6 +28,7 @@ _OPTIONS: dict[str, bool | int | float | str] = {
     # Scaled, one programme in five with ties ended with the status "Unknown".
     "simplex_scale_strategy": 0,
 }
+_PERTURBATION = "primal_simplex_bound_perturbation_multiplier"
 # HiGHS' tolerances are absolute. With costs in hundredths of the loss, and masses in
 # units of the mean mass of an atom, they leave relative gaps of 1e-15.
 _COST_PER_LOSS = 100.0
@@ -140,11 +141,23 @@ class JointProgramme:
             np.ones(2 * length),
         )
         self.arcs = join_arcs([self.arcs, arcs])
+        self._restart()
 
     def set_box(self, box: Box) -> None:
         """Change the costs of the ground node's arcs."""
         columns = np.arange(2 * len(self._start), self._n_fixed, dtype=np.int32)
         self._solver.changeColsCost(len(columns), columns, box.cost * self._price)
+
+    def _restart(self) -> None:
+        """Keep the basis, and nothing else of what the solver knows.
+
+        With the edge weights and the perturbed bounds of the run before, the simplex
+        method took 200,000 steps for 223 new arcs among 100,000, instead of 1,700.
+        """
+        basis = self._solver.getBasis()
+        self._solver.clearSolver()
+        self._solver.setOptionValue(_PERTURBATION, 0.0)
+        self._solver.setBasis(basis)
 
     def polish(self) -> Solution:
         """Compute the vertex of the last basis anew.
@@ -152,10 +165,7 @@ class JointProgramme:
         The simplex method perturbs bounds, and what it leaves of that in the weights is
         within its tolerance, but not within rounding.
         """
-        basis = self._solver.getBasis()
-        self._solver.clearSolver()
-        self._solver.setOptionValue("primal_simplex_bound_perturbation_multiplier", 0.0)
-        self._solver.setBasis(basis)
+        self._restart()
         return self.solve()
 
     def solve(self) -> Solution:
@@ -172,6 +182,7 @@ class JointProgramme:
         except SolverFailed:
             # The basis before may be singular to working precision.
             self._solver.clearSolver()
+            self._solver.setOptionValue(_PERTURBATION, 1.0)
             found = optimise(self._solver)
         x, n = np.array(found.col_value), self._problem.cost.shape[0]
         dual = np.array(found.row_dual) / self._price
