@@ -96,10 +96,19 @@ class WassersteinUnmixer(
         metric with a positive definite kernel, such as the default.
     metric : str or callable, default="euclidean"
         Ground cost between two rows. A name that
-        :func:`scipy.spatial.distance.cdist` knows and that needs no further
-        parameter ("euclidean" gives the Wasserstein distance of order 1,
-        "sqeuclidean" the square of that of order 2), or a function of two vectors
-        that returns a non-negative number.
+        :func:`scipy.spatial.distance.cdist` knows ("euclidean" gives the Wasserstein
+        distance of order 1, "sqeuclidean" the square of that of order 2), one of
+        scikit-learn's names for the same metrics ("manhattan", "l1", "l2"), or a
+        function of two vectors that returns a non-negative number. If "precomputed",
+        `X` is the square matrix of costs between all rows in :meth:`fit`, and that of
+        costs between new rows and the fitted ones afterwards; entry (i, j) is what it
+        costs to move mass from row j to row i. This excludes ``loss="sinkhorn"``,
+        `max_support` and `classifier`.
+    metric_params : dict, default=None
+        Keyword arguments of `metric`: "p" and "w" of "minkowski", "V" (variances) of
+        "seuclidean" and "VI" (inverse of a covariance) of "mahalanobis", which need
+        them, "w" (a weight for each feature) of most others, and whatever a function
+        takes.
     solver : {"auto", "lp", "pgd"}, default="auto"
         "lp" solves the joint linear programme in plan and weights to a relative gap of
         1e-9 with HiGHS [4]_, without a matrix of costs, in about the time of one
@@ -137,7 +146,8 @@ class WassersteinUnmixer(
         `tol`.
     target_label : object, default=-1
         The label in `y` of the rows that form the target. If no row has it, all
-        rows are the target.
+        rows are the target; if rows have another spelling of it, such as "-1" for -1,
+        that is an error.
     outlier_cost : float, "auto" or None, default=None
         Adds a virtual source at this cost, in units of the ground cost, from
         everything: target mass that no source explains more cheaply goes to
@@ -153,9 +163,11 @@ class WassersteinUnmixer(
         Measures the ground cost between the square roots of its class probabilities
         (the Hellinger map) instead of between rows. A clone is fitted to the sources.
         Their own probabilities are cross-fitted, so that sources and target are
-        treated alike.
+        treated alike. It gets `X` as it was given: data frames with strings, sparse
+        matrices, missing values and texts are its business.
     cv : int, cross-validation generator or iterable, default=5
         Folds for cross-fitting; see :func:`sklearn.model_selection.cross_val_predict`.
+        A source with fewer rows than folds lowers their number to that of its rows.
     n_jobs : int, default=None
         Number of groups that :meth:`unmix`, and of blocks of replicates that
         :meth:`bootstrap`, run in parallel, through joblib.
@@ -174,9 +186,10 @@ class WassersteinUnmixer(
     classes_ : ndarray of shape (K,)
         Labels of the sources, sorted.
     means_ : ndarray of shape (K, n_features)
-        Means of the sources.
+        Means of the sources; only if `X` is a dense array or frame of finite numbers,
+        and no matrix of costs.
     covariances_ : ndarray of shape (K, n_features, n_features)
-        Covariances of the sources.
+        Covariances of the sources, under the same conditions.
     loss_ : float
         Optimal transport cost at `weights_`, in units of the ground cost: the cost
         of a feasible plan. With `debias`, less ``weights_ @ source_noise_ / 2``.
@@ -222,7 +235,8 @@ class WassersteinUnmixer(
         quantised samples.
     source_points_ : ndarray of shape (n_atoms, n_features)
         Distinct rows of the sources, sorted; centres if they were quantised, roots
-        of class probabilities if there is a classifier.
+        of class probabilities if there is a classifier, and numbers of rows, of shape
+        (n_atoms, 1), if costs are precomputed.
     source_masses_ : ndarray of shape (n_atoms, K)
         Mass of each of them in each source; columns sum to one.
     source_potentials_ : ndarray of shape (n_atoms,)
@@ -237,6 +251,8 @@ class WassersteinUnmixer(
         min(source_masses_.T @ alpha - source_noise_ / 2)`` to within rounding; with
         `outlier_cost` the minimum includes ``min(outlier_cost_ - beta) -
         mean(source_noise_) / 2``.
+    costs_ : ndarray of shape (n_samples, n_samples)
+        The costs given to :meth:`fit`; only with ``metric="precomputed"``.
     temperature_ : float
         Temperature of the Sinkhorn divergence in units of the ground cost; 0.0 for the
         exact loss.
@@ -378,9 +394,11 @@ class WassersteinUnmixer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the sources and of the target.
+            Rows of the sources and of the target; costs between them with
+            ``metric="precomputed"``, and whatever it takes with `classifier`.
         y : array-like of shape (n_samples,)
-            The source of each row, or `target_label`.
+            The source of each row, or `target_label`. A list such as ``["a", "b",
+            -1]`` keeps its types, which NumPy would make strings of.
         sample_weight : array-like of shape (n_samples,), default=None
             Mass of each row, normalised within each source and within the
             target. Equal masses if None.
@@ -394,7 +412,9 @@ class WassersteinUnmixer(
         ------
         ValueError
             If no row is labelled as a source's, or a source or the target has no
-            mass.
+            mass; if labels are missing, or one seems to be `target_label` in another
+            spelling; if `metric` has no finite cost for a row, such as "cosine" for a
+            row of zeros; or if parameters contradict each other.
         """
         with fresh_fit(self):
             check_combination(self.get_params(deep=False))
@@ -734,14 +754,14 @@ class WassersteinUnmixer(
         -------
         ndarray of shape (K,) or (n_groups, K), or UnmixingResult
             One row per group, in the order of ``numpy.unique(groups)``. The weights of
-            a group of which no source explains anything, because it costs more than
-            `outlier_cost_` throughout, are NaN, and a warning names it.
+            a group without mass, or of which no source explains anything, because it
+            costs more than `outlier_cost_` throughout, are NaN, and a warning names it.
 
         Raises
         ------
         ValueError
-            If a target has no mass, or if there are no groups and no source explains
-            anything.
+            If there are no groups, and the target has no mass or no source explains
+            anything of it; or if a group's name is missing.
         """
         batch, metric = self._read_targets(X, sample_weight, groups)
         settings = self._settings()
@@ -863,7 +883,10 @@ class WassersteinUnmixer(
         BootstrapResult
             With the fields `confidence_interval` (`low` and `high`),
             `bootstrap_distribution` and `standard_error`, one entry per source and,
-            with `groups`, one row per group.
+            with `groups`, one row per group. With `outlier_cost` the field
+            `unexplained` has the same for the share that no source explains. A
+            replicate of which no source explains anything has no weights: these are
+            NaN, are left out of the interval, and a warning counts them.
 
         Raises
         ------

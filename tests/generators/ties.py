@@ -6,10 +6,6 @@ from skwot._ot.measures import canonical_measure, stack_measures
 from skwot._unmixing.problem import Problem
 
 
-def unequal(u, v):
-    return float((u != v).any())
-
-
 def weighted_rows(rng, points, n_sources):
     """Sources and a target with random masses on the same points."""
     sources = [(points, rng.gamma(0.3, size=len(points))) for _ in range(n_sources)]
@@ -30,12 +26,8 @@ def one_hot(rng, n, n_sources):
 
 
 def zero_one(rng, n, n_sources):
-    points = np.arange(n, dtype=float)[:, None] * np.ones(2)
-    return (*weighted_rows(rng, points, n_sources), unequal)
-
-
-def hamming(u, v):
-    return float((u != v).mean())
+    points = np.arange(n, dtype=float)[:, None]
+    return (*weighted_rows(rng, points, n_sources), "hamming")
 
 
 def binary(metric):
@@ -105,7 +97,7 @@ def noisy_spectra(rng, n, n_sources):
 KINDS = {
     "one-hot": one_hot,
     "0/1 cost": zero_one,
-    "Hamming": binary(hamming),
+    "Hamming": binary("hamming"),
     "binary": binary("euclidean"),
     "counts": counts,
     "continuous": continuous,
