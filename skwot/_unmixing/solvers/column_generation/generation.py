@@ -138,7 +138,7 @@ class _Search:
 
     def conclude(self, tol: float) -> Unmixing:
         """Return the last weights, the cost of a plan, and the best potentials."""
-        weights, _, alpha, beta, _ = self._programme.polish()
+        weights, _, alpha, beta, _ = self._solution
         value = plan_cost(
             self._problem, weights, self._programme.arcs, self._box, alpha, beta
         )

@@ -21,14 +21,17 @@ from skwot._unmixing.solvers.column_generation.network import Box, Flow
 from skwot._unmixing.solvers.highs import INFINITY, make_solver, optimise
 
 _PRIMAL_SIMPLEX = 4
+_PERTURBATION = "primal_simplex_bound_perturbation_multiplier"
 _OPTIONS: dict[str, bool | int | float | str] = {
     "presolve": "off",  # it would discard the starting basis
     "solver": "simplex",
     "simplex_strategy": _PRIMAL_SIMPLEX,
     # Scaled, one programme in five with ties ended with the status "Unknown".
     "simplex_scale_strategy": 0,
+    # What a perturbation leaves in the weights is within the tolerance, but not within
+    # rounding; and with one the status is "Unknown" now and then.
+    _PERTURBATION: 0.0,
 }
-_PERTURBATION = "primal_simplex_bound_perturbation_multiplier"
 # HiGHS' tolerances are absolute. With costs in hundredths of the loss, and masses in
 # units of the mean mass of an atom, they leave relative gaps of 1e-15.
 _COST_PER_LOSS = 100.0
@@ -152,21 +155,11 @@ class JointProgramme:
         """Keep the basis, and nothing else of what the solver knows.
 
         With the edge weights and the perturbed bounds of the run before, the simplex
-        method took 200,000 steps for 223 new arcs among 100,000, instead of 1,700.
+        method once took 200,000 steps for 223 new arcs among 100,000, instead of 1,700.
         """
         basis = self._solver.getBasis()
         self._solver.clearSolver()
-        self._solver.setOptionValue(_PERTURBATION, 0.0)
         self._solver.setBasis(basis)
-
-    def polish(self) -> Solution:
-        """Compute the vertex of the last basis anew.
-
-        The simplex method perturbs bounds, and what it leaves of that in the weights is
-        within its tolerance, but not within rounding.
-        """
-        self._restart()
-        return self.solve()
 
     def solve(self) -> Solution:
         """Optimise over the present arcs.
