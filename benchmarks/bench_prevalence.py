@@ -176,6 +176,14 @@ def methods():
         "Sinkhorn .05, classifier": Method(
             "all", unmixer(classifier=classifier(), loss="sinkhorn")
         ),
+        "semirelaxed": Method("components", unmixer(loss="semirelaxed")),
+        "semirelaxed, all features": Method("all", unmixer(loss="semirelaxed")),
+        "semirelaxed, squared": Method(
+            "components", unmixer(loss="semirelaxed", metric="sqeuclidean")
+        ),
+        "semirelaxed, classifier": Method(
+            "all", unmixer(loss="semirelaxed", classifier=classifier())
+        ),
         "JCPOT .1": Method("components", jcpot(0.1, "sqeuclidean")),
         "JCPOT .02, Euclidean": Method("components", jcpot(0.02, "euclidean")),
         "POT's gallery loop": Method("components", gallery_loop, FEW),
@@ -277,7 +285,7 @@ def compare_with_classifiers(errors):
     if "EMQ" in errors and "KDEyML" in errors:
         best = min(errors["EMQ"].mean(), errors["KDEyML"].mean())
         for method, error in errors.items():
-            if method.endswith("classifier"):
+            if method.endswith("classifier") or method.startswith("semirelaxed"):
                 print(
                     f"{method}: {error.mean() / best:.2f} times the error of the "
                     "better of EMQ and KDEyML"

@@ -25,6 +25,8 @@ UNMIXERS = [
     (PLANE, {"loss": "sinkhorn", "debias": True, "random_state": 0}),
     (PLANE, {"debias": True, "outlier_cost": "auto", "random_state": 0}),
     (PLANE, {"max_support": 10, "random_state": 0}),
+    (PLANE, {"loss": "semirelaxed", "outlier_cost": "auto"}),
+    (LINE, {"loss": "semirelaxed", "solver": "pgd"}),
     (PLANE, {"classifier": LogisticRegression()}),
     (PLANE, {"solver": "pgd"}),
     (LINE, {"solver": "pgd", "metric": "sqeuclidean"}),

@@ -16,6 +16,8 @@ ESTIMATORS = [
     WassersteinUnmixer(solver="lp", outlier_cost=10.0),
     WassersteinUnmixer(debias=True, random_state=0),
     WassersteinUnmixer(loss="sinkhorn"),
+    WassersteinUnmixer(loss="semirelaxed"),
+    WassersteinUnmixer(loss="semirelaxed", solver="pgd", tol=1e-3),
     GMMFlowFitter(),
     GMMFlowFitter(2, n_target_components=3, init="random", n_init=2),
     GMMFlowFitter(3, n_target_components=2, init="kmeans", warm_start=True),

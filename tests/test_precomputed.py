@@ -35,6 +35,8 @@ OPTIONS = [
     {"outlier_cost": 1.0},
     {"outlier_cost": "auto", "random_state": 0},
     {"debias": True, "random_state": 0},
+    {"loss": "semirelaxed"},
+    {"loss": "semirelaxed", "outlier_cost": "auto"},
 ]
 
 

@@ -15,9 +15,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from skwot._typing import Array
-from skwot._unmixing.problem import Marginals, Objective, Plane, Problem, StoppingRule
-from skwot._unmixing.solve import Settings, make_objective
-from skwot._unmixing.solvers.bundle import solve_bundle
+from skwot._unmixing.problem import Marginals, Objective, Plane, Problem
+from skwot._unmixing.solve import Settings, make_objective, minimise
 
 # The gap of a replicate may be this fraction of what sampling errors add to the loss,
 # which moved weights by 0.1 to 0.2 of their spread on digits and breast cancer.
@@ -149,7 +148,8 @@ def bootstrap_weights(
     ----------
     sample : Sample
     settings : Settings
-        Its solver is not used: every replicate is solved by the level method.
+        Its solver is not used for losses of transport: every replicate is then solved
+        by the level method.
     seeds : list of numpy.random.SeedSequence
 
     Returns
@@ -158,8 +158,13 @@ def bootstrap_weights(
     """
     objective = make_objective(sample.problem, settings)
     marginals = objective.marginals
-    rule = StoppingRule(settings.max_iter, _FINEST, _FINEST)
-    weights = solve_bundle(objective, rule).weights
+    # Planes of the exact loss serve all replicates, so that all are descended on.
+    settings = settings._replace(
+        learning_rate="auto",
+        tol=_FINEST,
+        solver="auto" if settings.is_newton else "pgd",
+    )
+    weights = minimise(objective, settings).weights
     planes, rise = _explore(objective, weights, sample.rows.target)
     resolution = max(objective.rounding, _SHARE_OF_RISE * rise)
     # The source of outliers, if there is one, is a single atom.
@@ -171,7 +176,7 @@ def bootstrap_weights(
         drawn = resample(marginals, rows, np.random.default_rng(seed))
         replicate = objective.reweighted(drawn.marginals, planes, weights)
         replicate.rounding = resolution
-        solved = solve_bundle(replicate, rule)
+        solved = minimise(replicate, settings)
         replicates.append(drawn.complete(solved.weights))
         n_failed += not solved.converged
     return Replicates(weights, np.array(replicates), n_failed)

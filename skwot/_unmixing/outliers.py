@@ -15,6 +15,8 @@ from skwot._unmixing.problem import Problem, Unmixing
 # Chosen on digits with one class held out, on splits that no figure is reported of: .87
 # leaves .19 of the target unexplained where .2 of it is foreign, .06 where nothing is.
 QUANTILE = 0.87
+# Of soft costs, on the same splits.
+SOFT_QUANTILE = 0.98
 _SAMPLED_ROWS = 64  # of the costs, that tell in most cases whether outliers are used
 
 
@@ -57,6 +59,21 @@ def calibrate_outlier_cost(sources: list[Measure], metric: Metric, seed: int) ->
     order = np.argsort(costs)
     reached = np.searchsorted(np.cumsum(masses[order]), QUANTILE * masses.sum())
     return float(costs[order][min(reached, len(costs) - 1)])
+
+
+def outlying_cost(soft_costs: Array) -> float:
+    """Cost above which a density is foreign: a quantile of those of the sources' rows.
+
+    Parameters
+    ----------
+    soft_costs : ndarray of shape (r,)
+        Of rows of the sources, each left out of its own source.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.quantile(soft_costs, SOFT_QUANTILE))
 
 
 def _costs_within(

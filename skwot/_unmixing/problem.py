@@ -25,7 +25,7 @@ from scipy import sparse
 from skwot._ot.ground_costs import BlockCost
 from skwot._ot.measures import Measure, SourceMeasures
 from skwot._ot.metrics import Metric
-from skwot._typing import Array, Index
+from skwot._typing import Array
 
 # Values of an exact loss cannot be told apart below this fraction of the mean cost.
 ROUNDING = 1e-12
@@ -146,22 +146,17 @@ class Evaluation(NamedTuple):
     plane: Plane
 
 
-class Solved(NamedTuple):
-    """The loss between the reweighted sources and the target.
+class Touching(NamedTuple):
+    """What a plane has beside its slope, where it touches the objective.
 
     Attributes
     ----------
-    value : float
-    alpha : ndarray of shape (n,)
-        Source potential, a subgradient of the value in the masses.
     offset : float
-        ``b . beta`` for the target potential.
+        Its value at zero.
     record : ndarray
         See :class:`Plane`.
     """
 
-    value: float
-    alpha: Array
     offset: float
     record: NDArray[Any]
 
@@ -196,22 +191,15 @@ class Objective(ABC):
     def __call__(self, weights: Array) -> Evaluation:
         """Evaluate at `weights`, shape (K,), on the simplex, by torch autograd."""
         w = torch.tensor(weights, requires_grad=True)
-        value, solved = self.differentiable(w)
+        value, touching = self.differentiable(w)
         value.backward()
         assert w.grad is not None
-        plane = Plane(w.grad.numpy(), solved.offset, solved.record)
+        plane = Plane(w.grad.numpy(), *touching)
         return Evaluation(weights, value.item(), plane)
 
-    def differentiable(self, w: torch.Tensor) -> tuple[torch.Tensor, Solved]:
-        """Give the value as a function of the weights, a tensor of shape (K,)."""
-        solved: list[Solved] = []
-        surcharges = torch.from_numpy(self.marginals.surcharges)
-        value = _Loss.apply(w, self, solved) + surcharges @ w
-        return value, solved[0]
-
     @abstractmethod
-    def _solve(self, a: Array) -> Solved:
-        """Solve for masses `a` of the source atoms, which sum to one."""
+    def differentiable(self, w: torch.Tensor) -> tuple[torch.Tensor, Touching]:
+        """Give the value as a function of the weights, a tensor of shape (K,)."""
 
     def free_planes(self) -> list[Plane]:
         """Planes that are known before anything is solved; at least one."""
@@ -221,25 +209,19 @@ class Objective(ABC):
     def _known_planes(self) -> list[Plane]:
         """Planes that hold for any masses."""
 
-    def initial_weights(self) -> Array:
-        """Where descent begins, shape (K,), on the simplex.
-
-        The share of the target whose nearest atom belongs to each source, unless
-        another start was given.
-        """
-        if self._start is not None:
-            return self._start
-        return source_shares(self.marginals, self._nearest_atoms())
-
     @abstractmethod
-    def _nearest_atoms(self) -> Index:
-        """Nearest source atom of each target atom, shape (m,)."""
+    def initial_weights(self) -> Array:
+        """Where descent begins, shape (K,), on the simplex."""
 
     @abstractmethod
     def potentials(
         self, planes: list[Plane], multipliers: Array
     ) -> tuple[Array, Array]:
         """Feasible potentials whose plane is above this combination of planes."""
+
+    def bound(self, alpha: Array, beta: Array) -> float:
+        """Lower bound that these potentials prove."""
+        return self.marginals.bound(alpha, beta)
 
     @abstractmethod
     def reweighted(
@@ -265,34 +247,6 @@ class Objective(ABC):
     def coarsened(self) -> "Objective | None":
         """Approximate by something cheaper to evaluate, in the same unit, if needed."""
         return None
-
-
-class _Loss(torch.autograd.Function):
-    """The loss as a function of the weights.
-
-    By duality the source potential alpha is a subgradient with respect to the masses of
-    the source atoms (Peyré & Cuturi, 2019, section 9.1), and so ``H^T alpha`` is one
-    with respect to the weights. It is determined up to a constant, which cancels as
-    long as the weights keep their sum. The products are SciPy's, because those of a
-    sparse tensor take ten times as long.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, w: torch.Tensor, objective: Objective, solved: list[Solved]
-    ) -> torch.Tensor:
-        masses, target, _ = objective.marginals
-        a = masses @ w.detach().numpy()
-        scale = target.sum() / a.sum()
-        found = objective._solve(a * scale)
-        solved.append(found)
-        ctx.save_for_backward(torch.from_numpy(scale * (masses.T @ found.alpha)))
-        return w.new_tensor(found.value)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (slope,) = ctx.saved_tensors
-        return grads[0] * slope, None, None
 
 
 class SolverFailed(Exception):
@@ -432,22 +386,3 @@ def own_mixture(problem: Problem, shares: Array) -> tuple[Measure, Unmixing]:
     weights = shares if problem.outlier_cost is None else np.append(shares, 0.0)
     alpha, beta = np.zeros(problem.marginals.masses.shape[0]), np.zeros(kept.sum())
     return target, Unmixing(weights, 0.0, 0.0, alpha, beta, np.zeros(1), True)
-
-
-def source_shares(marginals: Marginals, atoms: Index) -> Array:
-    """Distribute the target's masses among the sources of given atoms.
-
-    Parameters
-    ----------
-    marginals : Marginals
-    atoms : ndarray of shape (m,)
-        An atom of the sources for each atom of the target.
-
-    Returns
-    -------
-    ndarray of shape (K,)
-        On the simplex.
-    """
-    chosen = marginals.masses[atoms]
-    weights = chosen.T @ (marginals.target / chosen.sum(axis=1))
-    return weights / weights.sum()

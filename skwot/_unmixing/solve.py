@@ -12,6 +12,7 @@ from skwot._ot.metrics import Metric
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss, sorts
+from skwot._unmixing.losses.semirelaxed import SemirelaxedLoss
 from skwot._unmixing.outliers import (
     drop_outliers,
     has_idle_outliers,
@@ -27,6 +28,7 @@ from skwot._unmixing.problem import (
 from skwot._unmixing.solvers.bundle import solve_bundle
 from skwot._unmixing.solvers.column_generation import generate_columns
 from skwot._unmixing.solvers.gradient import solve_gradient
+from skwot._unmixing.solvers.newton import solve_newton
 from skwot._unmixing.solvers.saturated import cheap_pairs, solve_saturated
 
 EXACT = 1e-9  # relative gap at which the exact solver ends, whatever `tol` is
@@ -39,7 +41,7 @@ class Settings(NamedTuple):
 
     Attributes
     ----------
-    loss : {"wasserstein", "sinkhorn"}
+    loss : {"wasserstein", "sinkhorn", "semirelaxed"}
     solver : {"auto", "pgd", "lp"}
     learning_rate : "auto" or float
     max_iter : int
@@ -70,8 +72,14 @@ class Settings(NamedTuple):
     @property
     def is_exact(self) -> bool:
         """Whether the joint programme is solved, to a gap of its own."""
-        automatic = not self.is_entropic and self.learning_rate == "auto"
+        automatic = self.loss == "wasserstein" and self.learning_rate == "auto"
         return self.solver == "lp" or (self.solver == "auto" and automatic)
+
+    @property
+    def is_newton(self) -> bool:
+        """Whether the likelihood is maximised by Newton's method."""
+        automatic = self.solver == "auto" and self.learning_rate == "auto"
+        return self.loss == "semirelaxed" and automatic
 
     @property
     def fraction(self) -> float:
@@ -80,16 +88,11 @@ class Settings(NamedTuple):
 
     def fixed_at(self, problem: Problem) -> "Settings":
         """Keep the temperature of an entropic loss at what it is for a problem."""
-        if not self.is_entropic:
+        if self.loss != "sinkhorn":
             return self
         (points, _), (others, _) = problem.sources, problem.target
         mean = float(ground_cost(points, others, problem.metric).mean())
         return self._replace(temperature=self.fraction * mean)
-
-    @property
-    def is_entropic(self) -> bool:
-        """Whether the loss has a temperature."""
-        return self.loss == "sinkhorn"
 
 
 class _Requirement(NamedTuple):
@@ -113,14 +116,17 @@ class _Requirement(NamedTuple):
         return got in self.allowed or (not self.allowed and got not in self.excluded)
 
 
+_FREE_OF_ROWS = ("wasserstein", "semirelaxed")
 _REQUIREMENTS = (
     _Requirement("solver", ("auto", "pgd"), "loss", ("wasserstein",)),
     _Requirement("learning_rate", ("auto",), "solver", ("auto", "pgd")),
-    _Requirement("reg", ("auto",), "loss", ("sinkhorn",)),
+    _Requirement("reg", ("auto",), "loss", ("sinkhorn", "semirelaxed")),
     _Requirement("device", (None,), "loss", ("sinkhorn",)),
-    _Requirement("outlier_cost", (None,), "loss", ("wasserstein",)),
+    _Requirement("outlier_cost", (None,), "loss", excluded=("sinkhorn",)),
     # A table has no rows to quantise or classify, and no costs within a new target.
-    _Requirement("loss", ("wasserstein",), "metric", excluded=("precomputed",)),
+    _Requirement(
+        "loss", ("wasserstein", "semirelaxed"), "metric", excluded=("precomputed",)
+    ),
     _Requirement("max_support", (None,), "metric", excluded=("precomputed",)),
     _Requirement("classifier", (None,), "metric", excluded=("precomputed",)),
     _Requirement("metric_params", (None, {}), "metric", excluded=("precomputed",)),
@@ -162,7 +168,10 @@ def make_objective(problem: Problem, settings: Settings) -> Objective:
     -------
     Objective
     """
-    if settings.is_entropic:
+    if settings.loss == "semirelaxed":
+        assert settings.temperature is not None
+        return SemirelaxedLoss(problem, settings.temperature)
+    if settings.loss == "sinkhorn":
         return DivergenceLoss(
             problem, settings.fraction, settings.temperature, settings.device
         )
@@ -188,7 +197,7 @@ def solve(problem: Problem, settings: Settings) -> Unmixing:
     -------
     Unmixing
     """
-    if has_idle_outliers(problem):
+    if settings.loss == "wasserstein" and has_idle_outliers(problem):
         return restore_outliers(_solve(drop_outliers(problem), settings), problem)
     return _solve(problem, settings)
 
@@ -202,11 +211,26 @@ def _solve(problem: Problem, settings: Settings) -> Unmixing:
         if found is not None and (found.converged or not _can_descend(problem)):
             return found
     objective = make_objective(problem, settings)
+    return objective.complete(minimise(objective, settings))
+
+
+def minimise(objective: Objective, settings: Settings) -> Unmixing:
+    """Minimise an objective by the method that suits it.
+
+    Parameters
+    ----------
+    objective : Objective
+    settings : Settings
+
+    Returns
+    -------
+    Unmixing
+    """
+    if isinstance(objective, SemirelaxedLoss) and settings.is_newton:
+        return solve_newton(objective, settings.rule)
     if settings.learning_rate == "auto":
-        found = solve_bundle(objective, settings.rule)
-    else:
-        found = solve_gradient(objective, settings.rule, float(settings.learning_rate))
-    return objective.complete(found)
+        return solve_bundle(objective, settings.rule)
+    return solve_gradient(objective, settings.rule, float(settings.learning_rate))
 
 
 def _can_descend(problem: Problem) -> bool:

@@ -9,6 +9,7 @@ from skwot._unmixing.outliers import (
     calibrate_outlier_cost,
     drop_outliers,
     has_idle_outliers,
+    outlying_cost,
 )
 from skwot._unmixing.solve import solve
 from tests.generators.measures import measure, overlapping_sources, settings
@@ -73,3 +74,8 @@ def test_outliers_that_may_be_used_stay():
     cost = ground_cost(plain.sources.points, plain.target.points, "euclidean")
     assert not has_idle_outliers(replace(plain, outlier_cost=0.99 * cost.max()))
     assert drop_outliers(replace(plain, outlier_cost=1.0)).outlier_cost is None
+
+
+def test_two_in_a_hundred_rows_of_the_sources_lie_above_the_outlying_cost():
+    soft_costs = np.random.default_rng(0).normal(size=1000)
+    assert np.count_nonzero(soft_costs > outlying_cost(soft_costs)) == 20

@@ -7,7 +7,6 @@ from skwot._unmixing.problem import (
     Unmixing,
     is_closed,
     own_mixture,
-    source_shares,
 )
 from tests.generators.measures import measure, overlapping_sources
 
@@ -65,15 +64,6 @@ def test_sources_mixed_with_themselves_cost_nothing(outlier_cost):
     assert found.value == found.lower_bound == 0
     posed = problem.with_target(target)
     assert_allclose(posed.marginals.bound(found.alpha, found.beta), 0)
-
-
-def test_shares_count_the_masses_of_the_sources():
-    problem = overlapping_sources(4, n_sources=2).problem()
-    masses, target, _ = problem.marginals
-    first = int(masses.toarray()[:, 0].argmax())
-    atoms = np.full(len(target), first)
-    expected = masses.toarray()[first] / masses.toarray()[first].sum()
-    assert_allclose(source_shares(problem.marginals, atoms), expected)
 
 
 def test_a_gap_is_closed_within_the_tolerance_or_rounding():

@@ -90,9 +90,9 @@ CONTRADICTIONS = [
         {"solver": "lp", "learning_rate": 1.0},
         "rate=1.0 needs solver='auto' or solver='pgd'",
     ),
-    ({"reg": 0.1}, "reg=0.1 needs loss='sinkhorn'; got loss='wasserstein'"),
+    ({"reg": 0.1}, "reg=0.1 needs loss='sinkhorn' or loss='semirelaxed'; got"),
     ({"device": "cpu"}, "device='cpu' needs loss='sinkhorn'"),
-    ({"loss": "sinkhorn", "outlier_cost": 2.0}, "outlier_cost=2.0 needs loss='wass"),
+    ({"loss": "sinkhorn", "outlier_cost": 2.0}, "outlier_cost=2.0 needs loss other"),
     (
         {"metric": "precomputed", "max_support": 9},
         "max_support=9 needs metric other than 'precomputed'; got metric='precomp",

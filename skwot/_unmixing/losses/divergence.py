@@ -34,12 +34,11 @@ from skwot._ot.entropic import (
 from skwot._ot.ground_costs import check_memory, ground_cost
 from skwot._ot.metrics import Metric
 from skwot._typing import Array, Index
+from skwot._unmixing.losses.transport import Solved, TransportLoss
 from skwot._unmixing.problem import (
     Marginals,
-    Objective,
     Plane,
     Problem,
-    Solved,
     Unmixing,
 )
 
@@ -53,7 +52,7 @@ _UNDERFLOW = 1e-280  # smaller sums of kernel entries have lost digits
 _ROUNDING = 1e-10
 
 
-class DivergenceLoss(Objective):
+class DivergenceLoss(TransportLoss):
     """The Sinkhorn divergence between the reweighted sources and the target.
 
     The value is an upper bound on the divergence and the planes are lower bounds, so

@@ -6,17 +6,16 @@ import numpy as np
 
 from skwot._ot.transport import c_transform, solve_transport
 from skwot._typing import Array, Index
+from skwot._unmixing.losses.transport import Solved, TransportLoss
 from skwot._unmixing.problem import (
     ROUNDING,
     Marginals,
-    Objective,
     Plane,
     Problem,
-    Solved,
 )
 
 
-class ExactLoss(Objective):
+class ExactLoss(TransportLoss):
     """The optimal transport cost.
 
     Each evaluation is an exact transport problem that starts from the potentials of

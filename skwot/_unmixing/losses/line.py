@@ -14,13 +14,12 @@ from scipy import sparse
 
 from skwot._ot.metrics import facts_of
 from skwot._typing import Array, Index, Mask
+from skwot._unmixing.losses.transport import Solved, TransportLoss
 from skwot._unmixing.problem import (
     ROUNDING,
     Marginals,
-    Objective,
     Plane,
     Problem,
-    Solved,
 )
 
 # Samples with more atoms than this are merged into so many first, where evaluating
@@ -34,7 +33,7 @@ def sorts(problem: Problem) -> bool:
     return numbers and facts_of(problem.metric).of_numbers is not None
 
 
-class LineLoss(Objective):
+class LineLoss(TransportLoss):
     """The optimal transport cost for points with a single feature.
 
     An evaluation takes O(n + m) time and memory, beside a merge of sorted masses. A

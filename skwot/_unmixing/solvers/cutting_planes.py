@@ -104,7 +104,7 @@ class CuttingPlanes:
         alpha, beta = self._objective.potentials(
             [self._planes[i] for i in used], self._multipliers[used]
         )
-        combined = self._objective.marginals.bound(alpha, beta)
+        combined = self._objective.bound(alpha, beta)
         best = self.best
         # In exact arithmetic the combined potentials can only raise the bound.
         self.lower_bound = checked_bound(

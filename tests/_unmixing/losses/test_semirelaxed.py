@@ -1,0 +1,143 @@
+import numpy as np
+import ot
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist
+
+from skwot._ot import ground_costs
+from skwot._ot.measures import stack_measures
+from skwot._unmixing.bootstrap import RowCounts, resample
+from skwot._unmixing.losses.semirelaxed import SemirelaxedLoss
+from skwot._unmixing.problem import Problem
+from tests._unmixing.checks import check_gradient, check_planes_below
+from tests.generators.measures import measure, overlapping_sources
+
+SURCHARGES = np.array([0.3, 0.0, 0.1])
+EPS = 0.2
+
+
+def objective_of(seed, surcharges=SURCHARGES, eps=EPS, **parameters):
+    case = overlapping_sources(seed, n_sources=3)
+    problem = case.problem(surcharges=surcharges, **parameters)
+    return SemirelaxedLoss(problem, eps), problem
+
+
+def by_definition(problem, weights, eps=EPS):
+    """The loss in the units of the cost, from a dense matrix."""
+    cost = cdist(problem.sources.points, problem.target.points)
+    masses, target, surcharges = problem.marginals
+    if problem.outlier_cost is not None:
+        cost = np.vstack([cost, np.full(cost.shape[1], problem.outlier_cost)])
+    densities = np.exp(-cost / eps).T @ (masses * np.exp(-surcharges / eps))
+    return -eps * target @ np.log(densities @ weights)
+
+
+@pytest.mark.parametrize("outlier_cost", [None, 1.5])
+@pytest.mark.parametrize("eps", [0.02, 0.2, 5.0])
+def test_value_is_that_of_the_definition(eps, outlier_cost):
+    surcharges = SURCHARGES if outlier_cost is None else np.append(SURCHARGES, 0.2)
+    objective, problem = objective_of(1, surcharges, eps, outlier_cost=outlier_cost)
+    n_weights = len(surcharges)
+    for weights in np.random.default_rng(0).dirichlet(np.ones(n_weights), size=5):
+        expected = by_definition(problem, weights, eps)
+        assert_allclose(objective.unit * objective(weights).value, expected)
+        assert_allclose(objective.unit * objective.value(weights), expected)
+
+
+def test_it_is_entropic_transport_without_the_source_marginal():
+    objective, problem = objective_of(2, surcharges=0.0)
+    weights = np.array([0.5, 0.2, 0.3])
+    masses, target, _ = problem.marginals
+    a = masses @ weights
+    cost = cdist(problem.sources.points, problem.target.points)
+    # An unbalanced problem with no price on the first marginal and a high one on the
+    # second, by POT's majorisation.
+    kernel = a[:, None] * np.exp(-cost / EPS)
+    plan = kernel / kernel.sum(axis=0) * target
+    entropy = np.sum(plan * np.log(plan / np.outer(a, target)))
+    value = np.sum(plan * cost) + EPS * entropy
+    assert_allclose(objective.unit * objective(weights).value, value)
+    balanced = ot.sinkhorn2(a, target, cost, EPS, numItermax=10_000) + EPS * (
+        np.sum(ot.sinkhorn(a, target, cost, EPS, numItermax=10_000) * 0)
+    )
+    assert value <= balanced + EPS * 10  # a constraint less
+
+
+def test_gradient_is_that_of_the_value():
+    check_gradient(objective_of(5)[0])
+
+
+def test_gradient_is_minus_the_gradient_function():
+    objective, _ = objective_of(5)
+    weights = np.array([0.2, 0.5, 0.3])
+    slope = objective(weights).plane.slope
+    assert_allclose(slope, -objective.gradient_function(weights))
+    assert_allclose(slope @ weights, -1)
+
+
+def test_planes_are_below_and_touch():
+    objective, _ = objective_of(3)
+    points = np.random.default_rng(0).dirichlet(np.ones(3), size=6)
+    evaluations = [objective(weights) for weights in points]
+    for one in evaluations:
+        assert_allclose(one.plane.slope @ one.weights + one.plane.offset, one.value)
+    planes = [one.plane for one in evaluations]
+    check_planes_below([*planes, *objective.free_planes()], objective)
+
+
+def test_blocks_do_not_matter(monkeypatch):
+    whole, problem = objective_of(4)
+    monkeypatch.setattr(ground_costs, "_KEPT_ENTRIES", 0)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ENTRIES", 30)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ROWS", 2)
+    assert_allclose(SemirelaxedLoss(problem, EPS).densities, whole.densities)
+
+
+def test_far_targets_do_not_underflow():
+    sources = stack_measures([measure([0.0]), measure([1.0])])
+    problem = Problem(sources, measure([1e6]), "euclidean")
+    objective = SemirelaxedLoss(problem, 1e-3)
+    assert_allclose(objective.unit * objective(np.array([0.0, 1.0])).value, 1e6 - 1)
+    assert objective.value(np.array([1.0, 0.0])) == np.inf
+
+
+def test_a_replicate_is_the_problem_of_its_masses():
+    objective, problem = objective_of(6)
+    rows = RowCounts(np.array([30, 40, 50]), 60)
+    drawn = resample(objective.marginals, rows, np.random.default_rng(0)).marginals
+    replicate = objective.reweighted(drawn, [], np.array([0.0, 0.4, 0.6]))
+    assert (replicate.initial_weights() > 0).all()
+    kept, held = drawn.masses.sum(axis=1) > 0, drawn.target > 0
+    alone = Problem(
+        problem.sources._replace(
+            points=problem.sources.points[kept], masses=drawn.masses[kept]
+        ),
+        problem.target._replace(
+            points=problem.target.points[held], masses=drawn.target[held]
+        ),
+        "euclidean",
+        surcharges=SURCHARGES,
+    )
+    for weights in np.random.default_rng(1).dirichlet(np.ones(3), size=5):
+        expected = by_definition(alone, weights)
+        assert_allclose(replicate.unit * replicate(weights).value, expected)
+
+
+def test_units_of_the_cost_and_of_the_temperature_cancel():
+    one, problem = objective_of(7)
+    scaled = Problem(
+        problem.sources._replace(points=1e3 * problem.sources.points),
+        problem.target._replace(points=1e3 * problem.target.points),
+        "euclidean",
+        surcharges=1e3 * SURCHARGES,
+    )
+    other = SemirelaxedLoss(scaled, 1e3 * EPS)
+    assert_allclose(other.densities, one.densities, rtol=1e-9)
+    assert_allclose(other.unit, 1e3 * one.unit)
+
+
+def test_equal_sources_have_equal_densities():
+    points = np.random.default_rng(0).normal(size=(9, 2))
+    sources = stack_measures([measure(points), measure(points)])
+    objective = SemirelaxedLoss(Problem(sources, measure(points), "euclidean"), EPS)
+    assert_array_equal(objective.densities[:, 0], objective.densities[:, 1])

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+
+from skwot._ot.measures import stack_measures
+from skwot._unmixing.losses.semirelaxed import SemirelaxedLoss
+from skwot._unmixing.problem import Problem
+from skwot._unmixing.solvers.bundle import solve_bundle
+from skwot._unmixing.solvers.newton import solve_newton
+from tests.generators.measures import measure, overlapping_sources, rule
+
+
+def objective_of(seed):
+    rng = np.random.default_rng(seed)
+    case = overlapping_sources(seed, n_sources=int(rng.integers(1, 7)))
+    n_sources = len(case.sources)
+    surcharges = rng.uniform(0, 0.3, n_sources) * (seed % 2)
+    problem = case.problem(surcharges=surcharges)
+    return SemirelaxedLoss(problem, float(rng.uniform(0.05, 1.0)))
+
+
+def by_expectation_maximisation(objective, weights, n_steps=3000):
+    for _ in range(n_steps):
+        weights = weights * objective.gradient_function(weights)
+        weights /= weights.sum()
+    return weights
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_weights_are_those_of_an_independent_solver(block):
+    for seed in range(25 * block, 25 * (block + 1)):
+        objective = objective_of(seed)
+        found = solve_newton(objective, rule(500, 1e-9))
+        weights, unit = found.weights, objective.unit
+        assert found.converged
+        assert_allclose(weights.sum(), 1, rtol=1e-14)
+        assert ((weights == 0) | (weights >= 1e-12)).all()
+        # Where the optimum is one point, SciPy's general solver finds it, too; its own
+        # accuracy is made better by steps of expectation maximisation.
+        result = minimize(
+            lambda w, one=objective: (one.value(w), -one.gradient_function(w)),
+            np.full(len(weights), 1 / len(weights)),
+            jac=True,
+            method="SLSQP",
+            bounds=[(0, 1)] * len(weights),
+            constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+            options={"ftol": 1e-16, "maxiter": 500},
+        )
+        other = by_expectation_maximisation(objective, np.clip(result.x, 1e-12, None))
+        assert_allclose(weights, other, atol=1e-7)
+        # The certificate: nothing is lower than the bound, and the gap is rounding.
+        assert found.lower_bound <= unit * objective.value(other) + 1e-13
+        assert found.value - found.lower_bound <= 1e-9 * abs(found.value) + 1e-12
+
+
+def test_the_curve_falls():
+    found = solve_newton(objective_of(3), rule(500, 1e-9))
+    assert (np.diff(found.curve) <= 1e-14).all()
+    assert len(found.curve) < 15
+
+
+def test_descent_ends_at_the_same_weights():
+    objective = objective_of(5)
+    newton, bundle = (
+        solve(objective, rule(500, 1e-10)) for solve in (solve_newton, solve_bundle)
+    )
+    assert_allclose(bundle.value, newton.value, rtol=1e-9)
+    assert bundle.lower_bound <= newton.value
+
+
+def test_equal_sources_share_without_a_failure():
+    points = np.random.default_rng(0).normal(size=(20, 2))
+    sources = stack_measures([measure(points), measure(points), measure(points + 5)])
+    target = measure(np.vstack([points[:15], points[:5] + 5]))
+    found = solve_newton(
+        SemirelaxedLoss(Problem(sources, target, "euclidean"), 0.3), rule(500, 1e-9)
+    )
+    assert found.converged
+    assert_allclose(found.weights[:2].sum(), 0.75, atol=0.02)
+
+
+def test_a_single_step_says_so():
+    found = solve_newton(objective_of(8), rule(1, 1e-12))
+    assert len(found.curve) == 1
+    assert not found.converged

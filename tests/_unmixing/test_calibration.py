@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist
+
+from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._ot.quantization import quantize
+from skwot._unmixing.calibration import _hold_out, calibrate
+from tests.generators.measures import measure
+
+
+def blobs(sizes, scales, seed=0, n_features=3):
+    rng = np.random.default_rng(seed)
+    return [
+        canonical_measure(rng.normal(k, scale, size=(size, n_features)))
+        for k, (size, scale) in enumerate(zip(sizes, scales, strict=True))
+    ]
+
+
+def run(sources, reg="auto", debias=True, metric="euclidean"):
+    return calibrate(sources, stack_measures(sources), metric, reg, debias=debias)
+
+
+def left_out_posteriors(sources, temperature, surcharges):
+    """Class probabilities of each row by the densities of all others, one by one."""
+    posteriors = []
+    for k, (points, _) in enumerate(sources):
+        for i in range(len(points)):
+            densities = []
+            for other, (rows, masses) in enumerate(sources):
+                kept = np.arange(len(rows)) != (i if other == k else -1)
+                kernel = np.exp(-cdist(points[[i]], rows[kept])[0] / temperature)
+                densities.append(masses[kept] @ kernel / masses[kept].sum())
+            scaled = np.array(densities) * np.exp(-surcharges / temperature)
+            posteriors.append(scaled / scaled.sum())
+    return np.array(posteriors)
+
+
+@pytest.mark.parametrize("reg", ["auto", 0.1])
+def test_sources_are_unmixed_to_their_own_shares(reg):
+    sources = blobs([30, 30, 30], [0.7, 1.5, 1.0])
+    temperature, surcharges, _ = run(sources, reg)
+    mean = left_out_posteriors(sources, temperature, surcharges).mean(axis=0)
+    # The ridge, which is worth one of ninety rows, keeps a little of the bias.
+    assert_allclose(mean, 1 / 3, atol=0.01)
+    assert surcharges.min() == 0
+    plain = left_out_posteriors(sources, temperature, np.zeros(3)).mean(axis=0)
+    assert abs(plain - 1 / 3).max() > 0.03
+
+
+def test_temperature_is_the_best_of_those_tried():
+    sources = blobs([40, 40], [1.0, 1.0])
+
+    def log_loss(temperature):
+        chances = left_out_posteriors(sources, temperature, np.zeros(2))
+        return -np.log(chances[np.arange(80), np.repeat([0, 1], 40)]).mean()
+
+    best = run(sources, debias=False).temperature
+    assert log_loss(best) <= min(log_loss(2 * best), log_loss(best / 2))
+
+
+def test_a_number_is_a_fraction_of_the_mean_cost():
+    sources = blobs([40, 40], [1.0, 1.0])
+    points = np.vstack([source.points for source in sources])
+    found = run(sources, reg=0.2, debias=False)
+    assert_allclose(found.temperature, 0.2 * cdist(points, points).mean(), rtol=0.2)
+    assert_allclose(found.surcharges, 0)
+
+
+def test_soft_costs_are_those_of_rows_under_the_rest_of_their_source():
+    sources = blobs([25, 25], [1.0, 2.0])
+    temperature, surcharges, soft_costs = run(sources)
+    expected = []
+    for (points, _), surcharge in zip(sources, surcharges, strict=True):
+        kernel = np.exp(-cdist(points, points) / temperature)
+        np.fill_diagonal(kernel, 0)
+        expected.extend(surcharge - temperature * np.log(kernel.sum(axis=1) / 24))
+    assert_allclose(soft_costs, expected)
+
+
+def test_units_do_not_matter():
+    sources = blobs([25, 40], [1.0, 0.5])
+    scaled = [source._replace(points=1e4 * source.points) for source in sources]
+    one, other = run(sources), run(scaled)
+    assert_allclose(other.temperature, 1e4 * one.temperature)
+    assert_allclose(other.surcharges, 1e4 * one.surcharges, rtol=1e-5, atol=1e-3)
+
+
+def test_rows_given_twice_do_not_know_themselves_better():
+    sources = blobs([30, 30], [1.0, 1.0])
+    doubled = [canonical_measure(np.repeat(s.points, 2, axis=0)) for s in sources]
+    one, other = run(sources), run(doubled)
+    assert_allclose(other.temperature, one.temperature)
+    assert_allclose(other.surcharges, one.surcharges)
+
+
+@pytest.mark.parametrize(
+    "sources", [[measure([0.0, 1.0, 5.0])], [measure([0.0]), measure([3.0])]]
+)
+def test_where_nothing_can_be_left_out_there_is_a_default(sources):
+    temperature, surcharges, _ = run(sources)
+    assert temperature > 0
+    assert_allclose(surcharges, 0)
+
+
+def test_quantised_sources_are_classified_by_rows_that_are_not_their_centres():
+    sources = blobs([4000, 4000], [1.0, 2.0], n_features=2)
+    centres = [
+        quantize(source, 200, "euclidean", np.random.RandomState(0)).measure
+        for source in sources
+    ]
+    whole = run(sources)
+    stacked = stack_measures(centres)
+    fewer = calibrate(sources, stacked, "euclidean", "auto", debias=True)
+    assert 0.3 < fewer.temperature / whole.temperature < 3
+    assert np.argmax(fewer.surcharges) == np.argmax(whole.surcharges)
+
+
+def test_a_row_that_is_left_out_is_left_out_to_the_last_digit():
+    for size in range(2, 300):
+        source = measure(np.arange(float(size)))
+        rows = _hold_out([source], stack_measures([source]))
+        # Of one among equal masses, rounding must not leave anything.
+        assert_array_equal(source.masses[rows.atom], rows.removed)
