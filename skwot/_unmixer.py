@@ -789,7 +789,7 @@ class WassersteinUnmixer(
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         return_result: bool = False,
-    ) -> Array | UnmixingResult:
+    ) -> Any:
         """Estimate the weights of the fitted sources in new targets.
 
         Parameters
@@ -1019,6 +1019,45 @@ class WassersteinUnmixer(
         """Weights and unexplained share, of the estimate first, then of replicates."""
         split = [self._split(w) for w in [found.estimate, *found.weights]]
         return np.array([[*weights, unexplained] for weights, unexplained in split])
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Minus the mean absolute error of the weights of a bag whose labels are known.
+
+        With :class:`skwot.model_selection.PrevalenceShiftSplit`, ``GridSearchCV`` and
+        ``cross_val_score`` choose parameters for the estimation of prevalences by it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of one target.
+        y : array-like of shape (n_samples,)
+            The true source of each row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Mass of each row.
+
+        Returns
+        -------
+        float
+            ``-mean(abs(unmix(X) - shares))`` with the shares of `classes_` in `y`.
+
+        Raises
+        ------
+        ValueError
+            If `y` has a label that is none of `classes_`.
+        """
+        found = self.unmix(X, sample_weight=sample_weight)
+        labels = read_column(y, "y")
+        own = labels[:, None] == np.asarray(self.classes_, dtype=object)
+        if not own.any(axis=1).all():
+            unknown = labels[~own.any(axis=1)].tolist()[0]
+            raise ValueError(
+                f"y must hold labels of the fitted sources, {self.classes_.tolist()}; "
+                f"got {unknown!r}."
+            )
+        masses = check_sample_weight(sample_weight, labels, dtype=np.float64)
+        return -float(abs(found - own.T @ (masses / masses.sum())).mean())
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
