@@ -4,7 +4,12 @@ from skwot._flow import GMMFlowFitter
 from skwot._plot.flow import GMMFlowDisplay
 from skwot._plot.unmixing import UnmixingDisplay
 from skwot._unmixer import WassersteinUnmixer
-from skwot._unmixing.results import BootstrapResult, ConfidenceInterval, UnmixingResult
+from skwot._unmixing.results import (
+    BootstrapResult,
+    ConfidenceInterval,
+    GoodnessOfFitResult,
+    UnmixingResult,
+)
 from skwot._unmixing.sources import stack_sources
 
 __all__ = [
@@ -12,6 +17,7 @@ __all__ = [
     "ConfidenceInterval",
     "GMMFlowDisplay",
     "GMMFlowFitter",
+    "GoodnessOfFitResult",
     "UnmixingDisplay",
     "UnmixingResult",
     "WassersteinUnmixer",

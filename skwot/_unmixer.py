@@ -50,6 +50,7 @@ from skwot._unmixing.assignment import assign, assign_entropic
 from skwot._unmixing.bootstrap import Replicates, RowCounts, Sample, draw_replicates
 from skwot._unmixing.calibration import calibrate
 from skwot._unmixing.classifier import cross_fit, probability_points
+from skwot._unmixing.goodness import compare_with_mixtures
 from skwot._unmixing.identifiability import check_identifiability
 from skwot._unmixing.labels import (
     Batch,
@@ -65,6 +66,7 @@ from skwot._unmixing.outliers import calibrate_outlier_cost, outlying_cost
 from skwot._unmixing.problem import NOTHING, Problem, Unmixing, own_mixture
 from skwot._unmixing.results import (
     BootstrapResult,
+    GoodnessOfFitResult,
     UnmixingResult,
     missing_result,
     stack_results,
@@ -995,6 +997,100 @@ class WassersteinUnmixer(
             method,
             has_unexplained=self.outlier_cost_ is not None,
         )
+
+    @validate_params(
+        {
+            "n_resamples": [Interval(Integral, 1, None, closed="left")],
+            "random_state": ["random_state"],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def goodness_of_fit(
+        self,
+        X: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        n_resamples: int = 100,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> GoodnessOfFitResult:
+        """Test whether a target is a mixture of the sources at all.
+
+        The loss of the target to a random half of the sources is compared with that of
+        targets that are drawn from the other half, in the proportions found. It needs
+        ``loss="semirelaxed"``. If there are more rows in the target than such halves
+        have, as many of them as possible are looked at. A small p-value says that the
+        target's rows are further from every mixture than chance explains: rows of a
+        source that is missing, rows that are blends of sources, or rows that were
+        measured otherwise.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows of one target, or of several. The target of :meth:`fit` if None.
+        groups : array-like of shape (n_samples,), default=None
+            The target of each row of `X`.
+        n_resamples : int, default=100
+            Number of targets that are mixtures. No p-value is below ``1 /
+            (n_resamples + 1)``.
+        random_state : int, RandomState instance or None, default=None
+            Seed. The result does not depend on `n_jobs`.
+
+        Returns
+        -------
+        GoodnessOfFitResult
+            With the fields `statistic`, `pvalue` and `null_distribution`, with
+            `groups` one entry a group.
+
+        Raises
+        ------
+        ValueError
+            If `loss` is not "semirelaxed"; if rows of one sample have different masses,
+            by `sample_weight` in :meth:`fit` or by `max_support`; if a source has fewer
+            than four rows; or if `groups` comes without `X`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skwot import WassersteinUnmixer
+        >>> from skwot.datasets import make_unmixing
+        >>> X, y, _ = make_unmixing(2, random_state=0)
+        >>> X[y == -1] += [0, 9]  # the target has moved
+        >>> unmixer = WassersteinUnmixer(loss="semirelaxed").fit(X, y)
+        >>> unmixer.goodness_of_fit(n_resamples=99, random_state=0).pvalue
+        0.01
+        """
+        check_is_fitted(self)
+        if self.loss != "semirelaxed":
+            raise ValueError(
+                "goodness_of_fit needs loss='semirelaxed', for which its p-values are "
+                f"known to be right; got loss={self.loss!r}."
+            )
+        batch, metric = self._read_samples(X, None, groups)
+        problems = self._problems([one.measure for one in batch.with_mass], metric)
+        settings = self._settings()
+        seeds = check_random_state(random_state).randint(
+            np.iinfo(np.int32).max, size=len(problems)
+        )
+        found = [
+            compare_with_mixtures(
+                problem,
+                RowCounts(self.source_sizes_, target.size),
+                settings,
+                n_resamples,
+                seed,
+                self.n_jobs,
+            )
+            for problem, target, seed in zip(
+                problems, batch.with_mass, seeds.tolist(), strict=True
+            )
+        ]
+        statistic = np.array([one.statistic for one in found])
+        null = np.array([one.null_distribution for one in found])
+        exceeding = np.count_nonzero(null >= statistic[:, None], axis=1)
+        pvalue = (1 + exceeding) / (1 + n_resamples)
+        if batch.names is None:
+            return GoodnessOfFitResult(float(statistic[0]), float(pvalue[0]), null[0])
+        return GoodnessOfFitResult(statistic, pvalue, null)
 
     def _read_samples(
         self,

@@ -58,6 +58,8 @@ def use_unmixer(n_features, options):
     unmixer.predict(target)
     unmixer.unmix(target, groups=np.arange(len(target)) % 2)
     unmixer.bootstrap(n_resamples=2, random_state=0)
+    if options.get("loss") == "semirelaxed":
+        unmixer.goodness_of_fit(target, n_resamples=2, random_state=0)
 
 
 def use_flow(options):

@@ -116,6 +116,36 @@ class UnmixingResult(NamedTuple):
     converged: NDArray[np.bool_] | bool
 
 
+@dataclass(frozen=True)
+class GoodnessOfFitResult:
+    """Result of :meth:`WassersteinUnmixer.goodness_of_fit`.
+
+    Attributes
+    ----------
+    statistic : float or ndarray of shape (n_groups,)
+        Loss of the target to one half of the sources.
+    pvalue : float or ndarray of shape (n_groups,)
+        Share of the losses of mixtures that are at least as large, the target's own
+        counted among them.
+    null_distribution : ndarray of shape (n_resamples,) or (n_groups, n_resamples)
+        Losses of targets that are mixtures of the sources.
+
+    Examples
+    --------
+    >>> from skwot import WassersteinUnmixer
+    >>> from skwot.datasets import make_unmixing
+    >>> X, y, _ = make_unmixing(2, random_state=0)
+    >>> unmixer = WassersteinUnmixer(loss="semirelaxed").fit(X, y)
+    >>> result = unmixer.goodness_of_fit(n_resamples=19, random_state=0)
+    >>> result.null_distribution.shape
+    (19,)
+    """
+
+    statistic: Array | float
+    pvalue: Array | float
+    null_distribution: Array
+
+
 def missing_result(n_sources: int) -> UnmixingResult:
     """State that there is no solution for a target."""
     nothing = np.full(n_sources, np.nan)

@@ -1,0 +1,170 @@
+"""Whether a target is a mixture of the sources at all.
+
+Sources are samples themselves, so that even the best mixture of them is some way from
+the target. How far a target that is a mixture would be is seen on the sources: they are
+split in halves at random, a target is drawn from one half, in the proportions found,
+and its loss to the other half is computed. Target and sources are then as independent
+as the true ones are. The loss of the target itself is computed to such a half, too.
+
+The loss is the semi-relaxed one. With transport the test rejected too often: its
+proportions are drawn to compact sources, whose mixtures are nearer to everything.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.parallel import Parallel, delayed
+
+from skwot._ot.measures import Measure, SourceMeasures
+from skwot._typing import Array, Index
+from skwot._unmixing.bootstrap import RowCounts
+from skwot._unmixing.problem import Problem
+from skwot._unmixing.solve import Settings, solve
+
+_COUNTED = 1e-6  # of a row, by which masses that count rows may be off
+_FEWEST = 4  # rows of a source, two for each half
+
+
+class Comparison(NamedTuple):
+    """A loss, and the losses of targets that are mixtures.
+
+    Attributes
+    ----------
+    statistic : float
+    null_distribution : ndarray of shape (n_resamples,)
+    """
+
+    statistic: float
+    null_distribution: Array
+
+
+def compare_with_mixtures(
+    problem: Problem,
+    rows: RowCounts,
+    settings: Settings,
+    n_resamples: int,
+    seed: int,
+    n_jobs: int | None,
+) -> Comparison:
+    """Compute the loss of a target, and of targets that are mixtures of the sources.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : RowCounts
+        Numbers of rows, which have equal masses in each source and in the target.
+    settings : Settings
+        Of the semi-relaxed loss.
+    n_resamples : int
+    seed : int
+    n_jobs : int or None
+        The result does not depend on it.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        If masses do not count rows, or a source has fewer than four.
+    """
+    sources = [
+        _rows_of(masses, size)
+        for masses, size in zip(
+            problem.sources.masses.T.toarray(), rows.sources.tolist(), strict=True
+        )
+    ]
+    target = _rows_of(problem.target.masses, rows.target)
+    if min(map(len, sources)) < _FEWEST:
+        raise ValueError(
+            f"goodness_of_fit needs at least {_FEWEST} rows of each source, to split "
+            f"them in halves; got {min(map(len, sources))}."
+        )
+    weights = solve(problem, settings).weights[: len(sources)]
+    weights = weights / weights.sum()
+    halves = np.array([len(source) // 2 for source in sources])
+    used = weights > 0
+    # No more rows than a half has, in these proportions.
+    size = max(1, min(len(target), int((halves[used] / weights[used]).min())))
+    streams = np.random.SeedSequence(seed).spawn(n_resamples + 1)
+    draw = _Draw(problem, sources, target, weights, size)
+    found = Parallel(n_jobs=n_jobs)(
+        delayed(_loss)(draw, settings, stream, number == 0)
+        for number, stream in enumerate(streams)
+    )
+    return Comparison(found[0], np.array(found[1:]))
+
+
+class _Draw(NamedTuple):
+    """What a loss is drawn from: atoms of each source's rows, and of the target's."""
+
+    problem: Problem
+    sources: list[Index]
+    target: Index
+    weights: Array
+    size: int
+
+
+def _rows_of(masses: Array, size: int) -> Index:
+    """Atom of each row, if the masses count rows."""
+    counts = masses * size
+    if abs(counts - counts.round()).max() > _COUNTED:
+        raise ValueError(
+            "goodness_of_fit compares samples, in which each row has the same mass; "
+            "got other masses, by sample_weight or max_support. Known profiles, such "
+            "as spectra, have no chance in them: compare loss_ with their precision."
+        )
+    return np.repeat(np.arange(len(masses)), counts.round().astype(int))
+
+
+def _loss(
+    draw: _Draw, settings: Settings, stream: np.random.SeedSequence, is_observed: bool
+) -> float:
+    """Loss to one half of the sources: of the target, or of a mixture of the others."""
+    rng = np.random.default_rng(stream)
+    problem, sources, target, weights, size = draw
+    orders = [rng.permutation(rows) for rows in sources]
+    kept = [rows[: (len(rows) + 1) // 2] for rows in orders]
+    if is_observed:
+        drawn = rng.choice(target, size, replace=False)
+        points = problem.target.points
+    else:
+        counts = rng.multinomial(size, weights)
+        drawn = np.concatenate(
+            [
+                # A half may have fewer rows by chance.
+                np.append(rest[:count], rng.choice(rest, max(0, count - len(rest))))
+                for rest, count in zip(
+                    [rows[(len(rows) + 1) // 2 :] for rows in orders],
+                    counts.tolist(),
+                    strict=True,
+                )
+            ]
+        )
+        points = problem.sources.points
+    posed = Problem(
+        _sources_of(problem.sources.points, kept),
+        _measure_of(points, drawn),
+        problem.metric,
+        problem.outlier_cost,
+        problem.surcharges,
+    )
+    return solve(posed, settings).value
+
+
+def _measure_of(points: Array, rows: Index) -> Measure:
+    counts = np.bincount(rows, minlength=len(points))
+    used = counts > 0
+    return Measure(points[used], counts[used] / counts.sum())
+
+
+def _sources_of(points: Array, rows: list[Index]) -> SourceMeasures:
+    counts: NDArray[np.intp] = np.stack(
+        [np.bincount(own, minlength=len(points)) for own in rows], axis=1
+    )
+    used = counts.any(axis=1)
+    masses = counts[used] / counts.sum(axis=0)
+    return SourceMeasures(points[used], sparse.csr_array(masses))
