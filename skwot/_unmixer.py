@@ -49,12 +49,11 @@ from skwot._typing import Array
 from skwot._unmixing.assignment import assign, assign_entropic
 from skwot._unmixing.bootstrap import Replicates, RowCounts, Sample, draw_replicates
 from skwot._unmixing.calibration import calibrate
-from skwot._unmixing.classifier import cross_fit, probability_points
+from skwot._unmixing.classifier import cross_fit, finite_numbers, probability_points
 from skwot._unmixing.goodness import compare_with_mixtures
 from skwot._unmixing.identifiability import check_identifiability
 from skwot._unmixing.labels import (
     Batch,
-    Labels,
     Target,
     read_column,
     read_labels,
@@ -454,8 +453,10 @@ class WassersteinUnmixer(
             has_mass = (read.source >= 0) & (masses > 0)
             self.source_sizes_ = np.bincount(read.source[has_mass])
             self.target_size_ = int(np.count_nonzero(masses[read.target]))
-            self._set_moments(rows, read, masses)
             if self.classifier is not None:
+                numbers = finite_numbers(rows)
+                if numbers is not None:
+                    self._set_moments(read.measures(numbers, masses))
                 given = None if sample_weight is None else masses
                 self.classifier_, rows = cross_fit(
                     self.classifier, rows, read, given, self.cv
@@ -464,6 +465,8 @@ class WassersteinUnmixer(
             if isinstance(metric, CostTable):
                 self.costs_ = metric.costs
             sources = read.measures(points, masses)
+            if self.classifier is None and not self._is_precomputed:
+                self._set_moments(sources)
             target = read.target_measure(points, masses)
             shares = None if read.has_own_target else read.shares(masses)
             self._fit_measures(sources, target, metric, shares)
@@ -505,18 +508,10 @@ class WassersteinUnmixer(
         if self._is_precomputed:
             check_non_negative(rows, 'WassersteinUnmixer with metric="precomputed"')
 
-    def _set_moments(self, rows: Any, labels: Labels, masses: Array) -> None:
-        """Set means and covariances of sources whose rows are finite numbers."""
-        if self._is_precomputed or sparse.issparse(rows):
-            return
-        numbers = np.asarray(rows)
-        if numbers.ndim != 2 or numbers.dtype.kind not in "biuf":
-            return
-        if np.isfinite(numbers).all():
-            sources = labels.measures(numbers.astype(np.float64, copy=False), masses)
-            pairs = [moments(source) for source in sources]
-            self.means_ = np.array([mean for mean, _ in pairs])
-            self.covariances_ = np.array([covariance for _, covariance in pairs])
+    def _set_moments(self, sources: list[Measure]) -> None:
+        pairs = [moments(source) for source in sources]
+        self.means_ = np.array([mean for mean, _ in pairs])
+        self.covariances_ = np.array([covariance for _, covariance in pairs])
 
     def _locate(self, rows: Array) -> tuple[Array, Metric]:
         """Points that stand for rows, and the metric between them.

@@ -4,6 +4,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 from sklearn.utils.validation import has_fit_parameter
@@ -93,3 +94,23 @@ def probability_points(classifier: Any, X: Any) -> Array:
     ndarray of shape (n_samples, K)
     """
     return np.sqrt(classifier.predict_proba(X))
+
+
+def finite_numbers(X: Any) -> Array | None:
+    """Rows as numbers, if they are finite ones in a dense array or frame.
+
+    Parameters
+    ----------
+    X : indexable of n_samples rows
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features) or None
+    """
+    if sparse.issparse(X):
+        return None
+    numbers = np.asarray(X)
+    if numbers.ndim != 2 or numbers.dtype.kind not in "biuf":
+        return None
+    numbers = numbers.astype(np.float64, copy=False)
+    return numbers if np.isfinite(numbers).all() else None

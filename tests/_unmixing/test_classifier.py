@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from skwot._unmixing.classifier import cross_fit, probability_points
+from skwot._unmixing.classifier import cross_fit, finite_numbers, probability_points
 from skwot._unmixing.labels import read_labels
 from skwot.datasets import make_unmixing
 
@@ -43,3 +45,32 @@ def test_masses_reach_the_classifier():
     masses[y == 0] = 10.0
     heavy, _ = cross_fit(CLASSIFIER, X, labels, masses, 3)
     assert abs(heavy.intercept_ - plain.intercept_).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_numbers"),
+    [
+        (np.eye(3), True),
+        ([[1, 2], [3, 4]], True),
+        (np.eye(3, dtype=bool), True),
+        (np.array([[1.0, np.nan]]), False),
+        (np.array([[1.0, "a"]], dtype=object), False),
+        (["one text", "another"], False),
+        (sparse.eye_array(3), False),
+    ],
+)
+def test_finite_numbers_are_those_of_dense_arrays(rows, is_numbers):
+    numbers = finite_numbers(rows)
+    assert (numbers is not None) == is_numbers
+    if is_numbers:
+        assert_array_equal(numbers, np.asarray(rows, dtype=float))
+
+
+def test_folds_are_as_many_as_the_smallest_source_has_rows():
+    X, y, _ = labelled()
+    kept = np.flatnonzero((y != 0) | (np.cumsum(y == 0) <= 2))
+    _, points = cross_fit(CLASSIFIER, X[kept], read_labels(y[kept], -1), None, None)
+    assert np.isfinite(points).all()
+    one = np.flatnonzero((y != 0) | (np.cumsum(y == 0) <= 1))
+    with pytest.raises(ValueError, match="at least two rows of each source"):
+        cross_fit(CLASSIFIER, X[one], read_labels(y[one], -1), None, 5)
