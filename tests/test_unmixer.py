@@ -723,7 +723,10 @@ def test_entropic_loss_recovers_reweighted_sources(case):
     ("parameters", "message"),
     [
         ({"loss": "sinkhorn", "solver": "lp"}, "solver='lp' needs loss='wasserstein'"),
-        ({"loss": "sinkhorn", "outlier_cost": 1.0}, "outlier_cost=1.0 needs loss other"),
+        (
+            {"loss": "sinkhorn", "outlier_cost": 1.0},
+            "outlier_cost=1.0 needs loss other",
+        ),
         ({"loss": "sinkhorn", "device": "a toaster"}, "device must be one"),
         ({"solver": "lp", "learning_rate": 123.0}, "learning_rate=123.0 needs solver="),
         ({"device": "cpu"}, "device='cpu' needs loss='sinkhorn'; got loss="),

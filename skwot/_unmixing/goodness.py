@@ -135,13 +135,8 @@ def _loss(
         counts = rng.multinomial(size, weights)
         drawn = np.concatenate(
             [
-                # A half may have fewer rows by chance.
-                np.append(rest[:count], rng.choice(rest, max(0, count - len(rest))))
-                for rest, count in zip(
-                    [rows[(len(rows) + 1) // 2 :] for rows in orders],
-                    counts.tolist(),
-                    strict=True,
-                )
+                _resample(rows[(len(rows) + 1) // 2 :], len(rows), count, rng)
+                for rows, count in zip(orders, counts.tolist(), strict=True)
             ]
         )
         points = problem.sources.points
@@ -153,6 +148,19 @@ def _loss(
         problem.surcharges,
     )
     return solve(posed, settings).value
+
+
+def _resample(rows: Index, size: int, count: int, rng: np.random.Generator) -> Index:
+    """Draw `count` rows of a population of which these are a sample.
+
+    All targets are drawn from the same sources, whose means are off by chance; the
+    target itself is not. Drawing `size` rows first, as many as the source has, adds
+    that error to each.
+    """
+    population = rng.choice(rows, size)
+    return np.append(
+        population[:count], rng.choice(population, max(0, count - len(population)))
+    )
 
 
 def _measure_of(points: Array, rows: Index) -> Measure:
