@@ -282,23 +282,36 @@ def report(name, errors, seconds):
 
 
 def relative_errors(errors):
-    """Errors relative to that of the better of EMQ and KDEyML, by method."""
+    """Errors relative to the mean of the better of EMQ and KDEyML, by method."""
     if not {"EMQ", "KDEyML"} <= errors.keys():
         return {}
     best = min(errors["EMQ"].mean(), errors["KDEyML"].mean())
-    return {method: error.mean() / best for method, error in errors.items()}
+    return {method: error / best for method, error in errors.items()}
 
 
 def report_relative(sets):
-    """Print relative errors by set, and their geometric means over the sets."""
-    print(f"\nrelative to the better of EMQ and KDEyML\n{'method':26s}", *sets, "mean")
-    for method in next(iter(sets.values())):
-        ratios = [ratios[method] for ratios in sets.values()]
+    """Print relative errors by set, their geometric means, and paired differences.
+
+    The differences from EMQ and KDEyML are means over the sets of those over draws.
+    """
+    print("\nrelative to the better of EMQ and KDEyML")
+    print(f"{'method':26s}", *sets, "mean     minus EMQ      minus KDEyML")
+    for method, first in next(iter(sets.values())).items():
+        ratios = [errors[method].mean() for errors in sets.values()]
         mean = np.exp(np.mean(np.log(ratios)))
         cells = [
             f"{ratio:{len(name)}.2f}" for name, ratio in zip(sets, ratios, strict=True)
         ]
-        print(f"{method:26s}", *cells, f"{mean:4.2f}")
+        paired = []
+        for other in ("EMQ", "KDEyML"):
+            differences = [
+                errors[method] - errors[other][: len(first)] for errors in sets.values()
+            ]
+            means = [difference.mean() for difference in differences]
+            variances = [d.var(ddof=1) / len(d) for d in differences]
+            error = np.sqrt(np.sum(variances)) / len(sets)
+            paired.append(f"{np.mean(means):+.3f} +- {error:.3f}")
+        print(f"{method:26s}", *cells, f"{mean:4.2f}", *paired)
 
 
 def main():
