@@ -55,6 +55,7 @@ from skwot._unmixing.identifiability import check_identifiability
 from skwot._unmixing.labels import (
     Batch,
     Target,
+    known_shares,
     read_column,
     read_labels,
     split_groups,
@@ -1102,8 +1103,7 @@ class WassersteinUnmixer(
         if self._is_precomputed:
             metric: Metric = CostTable(self.costs_)
         else:
-            n_features = self.source_points_.shape[1]
-            metric = read_metric(self.metric, self.metric_params, n_features)
+            _, metric = self._locate(self.target_points_)
         return Batch(None, [Target(fitted, self.target_size_)]), metric
 
     def _shares(self, found: Replicates) -> Array:
@@ -1139,16 +1139,8 @@ class WassersteinUnmixer(
             If `y` has a label that is none of `classes_`.
         """
         found = self.unmix(X, sample_weight=sample_weight)
-        labels = read_column(y, "y")
-        own = labels[:, None] == np.asarray(self.classes_, dtype=object)
-        if not own.any(axis=1).all():
-            unknown = labels[~own.any(axis=1)].tolist()[0]
-            raise ValueError(
-                f"y must hold labels of the fitted sources, {self.classes_.tolist()}; "
-                f"got {unknown!r}."
-            )
-        masses = check_sample_weight(sample_weight, labels, dtype=np.float64)
-        return -float(abs(found - own.T @ (masses / masses.sum())).mean())
+        shares = known_shares(y, self.classes_, sample_weight)
+        return -float(abs(found - shares).mean())
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skwot._typing import Array, Index
-from skwot._unmixing.labels import read_column, sorted_labels
+from skwot._unmixing.labels import known_shares, read_column, sorted_labels
 
 __all__ = [
     "PrevalenceShiftSplit",
@@ -163,15 +163,10 @@ class PrevalenceShiftSplit:
 
 
 def _check(
-    name: str, value: Any, kind: type, above: float, below: float = np.inf
+    name: str, value: Any, kind: type[Any], above: float, below: float = np.inf
 ) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, kind)
-        or not (
-            above < float(value) < below  # type: ignore[arg-type]
-        )
-    ):
+    is_kind = isinstance(value, kind) and not isinstance(value, bool)
+    if not (is_kind and above < value < below):
         what = "an integer" if kind is Integral else "a number"
         limits = f"above {above}" if below == np.inf else f"between {above} and {below}"
         raise ValueError(f"{name} must be {what} {limits}; got {value!r}.")
@@ -183,8 +178,8 @@ def _prevalences(estimator: Any, X: Any, y: ArrayLike) -> tuple[Array, Array, in
     while hasattr(step, "steps"):
         X, step = step[:-1].transform(X), step[-1]
     labels = read_column(y, "y")
-    truth = np.array([np.mean(labels == label) for label in step.classes_.tolist()])
-    return np.asarray(step.unmix(X)), truth, len(labels)
+    found = np.asarray(step.unmix(X))
+    return found, known_shares(labels, step.classes_), len(labels)
 
 
 def neg_mean_absolute_error(estimator: Any, X: Any, y: ArrayLike) -> float:

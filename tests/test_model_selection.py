@@ -110,6 +110,8 @@ def test_unknown_labels_are_refused():
     unmixer = WassersteinUnmixer().fit(X, Y)
     with pytest.raises(ValueError, match=r"labels of the fitted sources.* got 'd'"):
         unmixer.score(X, ["d"] * 70)
+    with pytest.raises(ValueError, match=r"labels of the fitted sources.* got 'd'"):
+        neg_relative_absolute_error(unmixer, X, ["d"] * 70)
 
 
 @pytest.mark.parametrize(

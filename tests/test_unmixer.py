@@ -34,6 +34,12 @@ from tests.generators.measures import (
 
 PRECISE = {"tol": 1e-10}
 
+# Generated sources are a few random rows, and the target is not made of them, which the
+# estimator notices. What these tests state does not depend on it.
+of_random_rows = pytest.mark.filterwarnings(
+    "ignore:The target is no mixture of these sources"
+)
+
 
 @pytest.fixture
 def problem():
@@ -95,8 +101,7 @@ def test_moments_of_the_sources(problem):
 # Invariances
 
 
-# The sources are a few random rows, and the target is not made of them.
-@pytest.mark.filterwarnings("ignore:The target is no mixture of these sources")
+@of_random_rows
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000))
 def test_row_order(seed):
@@ -109,8 +114,7 @@ def test_row_order(seed):
     assert one.loss_ == other.loss_
 
 
-# The sources are a few random rows, and the target is not made of them.
-@pytest.mark.filterwarnings("ignore:The target is no mixture of these sources")
+@of_random_rows
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000))
 def test_weight_two_is_a_row_given_twice(seed):
@@ -124,8 +128,7 @@ def test_weight_two_is_a_row_given_twice(seed):
     assert_array_equal(weighted.transform(X), repeated.transform(X))
 
 
-# The sources are a few random rows, and the target is not made of them.
-@pytest.mark.filterwarnings("ignore:The target is no mixture of these sources")
+@of_random_rows
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000), st.sampled_from([1e-6, 3.7e-3, 1e2, 2.9e5, 1e6]))
 def test_units_do_not_matter(seed, unit):
@@ -147,8 +150,7 @@ def test_units_do_not_matter_to_the_descent(seed, unit):
     assert_allclose(other.loss_, unit * one.loss_, rtol=1e-8)
 
 
-# The sources are a few random rows, and the target is not made of them.
-@pytest.mark.filterwarnings("ignore:The target is no mixture of these sources")
+@of_random_rows
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000), st.sampled_from(["euclidean", "sqeuclidean"]))
 def test_translation_and_rotation(seed, metric):
@@ -162,8 +164,7 @@ def test_translation_and_rotation(seed, metric):
     assert_allclose(other.loss_, one.loss_, rtol=1e-8)
 
 
-# The sources are a few random rows, and the target is not made of them.
-@pytest.mark.filterwarnings("ignore:The target is no mixture of these sources")
+@of_random_rows
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000))
 def test_permuting_the_sources_permutes_the_weights(seed):

@@ -8,6 +8,8 @@ from scipy import sparse
 
 from skwot._typing import Array, Index
 
+_COUNTED = 1e-6  # of a row, by which masses that count rows may be off
+
 
 class Measure(NamedTuple):
     """A probability measure with finitely many atoms.
@@ -55,9 +57,7 @@ def canonical_measure(points: Array, masses: Array | None = None) -> Measure:
     -------
     Measure
     """
-    masses = np.ones(len(points)) if masses is None else masses
-    # A power of two, which rounds nothing, keeps their sum from overflowing.
-    masses = np.ldexp(masses, -np.frexp(masses.max())[1])
+    masses = np.ones(len(points)) if masses is None else without_overflow(masses)
     kept = masses > 0
     # Adding zero turns -0.0 into 0.0, which sorts and compares as one point.
     points, masses = points[kept] + 0.0, masses[kept]
@@ -67,6 +67,58 @@ def canonical_measure(points: Array, masses: Array | None = None) -> Measure:
     first = _first_of_equal_rows(points)
     masses = np.add.reduceat(masses, first)
     return Measure(points[first], masses / masses.sum())
+
+
+def without_overflow(masses: Array) -> Array:
+    """Scale masses by a power of two, which rounds nothing, so that they can be summed.
+
+    Parameters
+    ----------
+    masses : ndarray of shape (n,)
+        Non-negative.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        At most one.
+    """
+    return np.ldexp(masses, -np.frexp(masses.max())[1])
+
+
+def row_counts(masses: Array, size: int) -> Index | None:
+    """Count the rows of each atom, if every row has the same mass.
+
+    Parameters
+    ----------
+    masses : ndarray of shape (n,)
+        Of a measure.
+    size : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray of shape (n,) or None
+    """
+    counts = masses * size
+    whole = counts.round()
+    return whole.astype(np.intp) if abs(counts - whole).max() <= _COUNTED else None
+
+
+def quantile_atoms(masses: Array, size: int) -> Index:
+    """Take `size` atoms at even quantiles of the mass; heavy ones repeat.
+
+    Parameters
+    ----------
+    masses : ndarray of shape (n,)
+    size : int
+
+    Returns
+    -------
+    ndarray of shape (size,)
+        Sorted.
+    """
+    levels = (np.arange(size) + 0.5) / size * masses.sum()
+    return np.minimum(np.searchsorted(np.cumsum(masses), levels), len(masses) - 1)
 
 
 def stack_measures(measures: Sequence[Measure]) -> SourceMeasures:

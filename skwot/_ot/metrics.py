@@ -27,8 +27,8 @@ class Facts(NamedTuple):
         triangle inequality.
     of_numbers : {"absolute", "square"} or None
         c between two numbers x and y, if it is ``|x - y|`` or ``(x - y)^2``.
-    domain : {"not zero", "not constant", "non-negative"} or None
-        What every row has to be.
+    domain : str or None
+        What every row has to be, in words; see `check_domain`.
     power : float
         Differences are raised to this power on the way, which can under- or overflow.
     """
@@ -72,6 +72,7 @@ class CostTable(NamedTuple):
 
 Metric = str | Callable[..., Any] | ParametrisedMetric | CostTable
 
+_DISTRIBUTION = "non-negative and not zero throughout"
 _DISTANCE = Facts(reflexive=True, triangle=True, negative_type=True)
 _NORM = _DISTANCE._replace(of_numbers="absolute")
 _ANGLE = Facts(negative_type=True, square=True, power=2.0)
@@ -84,7 +85,7 @@ _FACTS = {
     "cosine": _ANGLE._replace(domain="not zero"),
     "euclidean": _NORM._replace(power=2.0),
     "hamming": _DISTANCE,
-    "jensenshannon": Facts(reflexive=True, triangle=True, domain="non-negative"),
+    "jensenshannon": Facts(reflexive=True, triangle=True, domain=_DISTRIBUTION),
     "mahalanobis": _DISTANCE._replace(power=2.0),
     "minkowski": _NORM._replace(power=2.0),
     "seuclidean": _DISTANCE._replace(power=2.0),
@@ -215,6 +216,13 @@ def _quadratic_form(key: str, value: Any, n_features: int) -> Array:
 _CHECKS = {"p": _exponent, "w": _scales, "V": _scales, "VI": _quadratic_form}
 
 
+_INSIDE: dict[str, Callable[[Array], Any]] = {
+    "not zero": lambda points: points.any(axis=1),
+    "not constant": lambda points: (points != points[:, :1]).any(axis=1),
+    _DISTRIBUTION: lambda points: (points >= 0).all(axis=1) & points.any(axis=1),
+}
+
+
 def check_domain(points: Array, metric: Metric) -> None:
     """Refuse rows between which a metric has no costs, or none that can be computed.
 
@@ -229,21 +237,14 @@ def check_domain(points: Array, metric: Metric) -> None:
         Which names the metric and the first such row.
     """
     facts = facts_of(metric)
-    outside = {
-        None: lambda: np.zeros(len(points), bool),
-        "not zero": lambda: ~points.any(axis=1),
-        "not constant": lambda: (points == points[:, :1]).all(axis=1),
-        "non-negative": lambda: (points < 0).any(axis=1) | ~points.any(axis=1),
-    }[facts.domain]()
-    if outside.any():
-        wanted = facts.domain
-        if wanted == "non-negative":
-            wanted = "non-negative and not zero throughout"
-        raise ValueError(
-            f"metric={name_of(metric)!r} needs rows that are {wanted}; got "
-            f"{np.count_nonzero(outside)} that are not, the first of them row "
-            f"{int(outside.argmax())} of {len(points)}."
-        )
+    if facts.domain is not None:
+        inside = _INSIDE[facts.domain](points)
+        if not inside.all():
+            raise ValueError(
+                f"metric={name_of(metric)!r} needs rows that are {facts.domain}; got "
+                f"{np.count_nonzero(~inside)} that are not, the first of them row "
+                f"{int(inside.argmin())} of {len(points)}."
+            )
     span = float(np.ptp(points, axis=0).max(initial=0.0))
     low, high = np.log(_LEAST_POWER), np.log(_LARGEST_POWER)
     if facts.power > 1 and span > 0 and not low < facts.power * np.log(span) < high:

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from skwot._ot.ground_costs import ground_cost
-from skwot._ot.measures import Measure, SourceMeasures
+from skwot._ot.measures import Measure, SourceMeasures, quantile_atoms
 from skwot._ot.metrics import Metric
 from skwot._typing import Array, Index
 
@@ -127,10 +127,7 @@ def _hold_out(sources: list[Measure], stacked: SourceMeasures) -> _HeldOut:
     for k, (points, masses) in enumerate(sources):
         chosen = np.arange(len(masses))
         if len(masses) > size:
-            levels = (np.arange(size) + 0.5) / size
-            chosen = np.searchsorted(np.cumsum(masses), levels).clip(
-                max=len(masses) - 1
-            )
+            chosen = quantile_atoms(masses, size)
         own = columns.indices[columns.indptr[k] : columns.indptr[k + 1]]
         whole = len(own) == len(masses)
         # A row's mass, where all rows have the same and are distinct. What rounding

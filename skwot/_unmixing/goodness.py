@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.parallel import Parallel, delayed
 
-from skwot._ot.measures import Measure, SourceMeasures
+from skwot._ot.measures import Measure, SourceMeasures, row_counts
 from skwot._typing import Array, Index
 from skwot._unmixing.bootstrap import RowCounts
 from skwot._unmixing.problem import Problem
 from skwot._unmixing.solve import Settings, solve
 
-_COUNTED = 1e-6  # of a row, by which masses that count rows may be off
 _FEWEST = 4  # rows of a source, two for each half
 
 
@@ -110,14 +109,14 @@ class _Draw(NamedTuple):
 
 def _rows_of(masses: Array, size: int) -> Index:
     """Atom of each row, if the masses count rows."""
-    counts = masses * size
-    if abs(counts - counts.round()).max() > _COUNTED:
+    counts = row_counts(masses, size)
+    if counts is None:
         raise ValueError(
             "goodness_of_fit compares samples, in which each row has the same mass; "
             "got other masses, by sample_weight or max_support. Known profiles, such "
             "as spectra, have no chance in them: compare loss_ with their precision."
         )
-    return np.repeat(np.arange(len(masses)), counts.round().astype(int))
+    return np.repeat(np.arange(len(masses)), counts)
 
 
 def _loss(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from skwot._ot.ground_costs import ground_cost
-from skwot._ot.measures import SourceMeasures
+from skwot._ot.measures import SourceMeasures, row_counts
 from skwot._ot.metrics import Metric, facts_of, raw_costs
 from skwot._typing import Array
 from skwot._warnings import warn_user
@@ -22,7 +22,6 @@ _ROUNDING = 1e-12  # of the mean cost, in an energy distance
 # Two samples of 200 rows from one distribution score this much on average.
 THRESHOLD = 0.005
 _ROUNDED = 1e-9  # a larger score of sources that are known exactly is no rounding
-_COUNTED = 1e-6  # of a row, by which masses that count rows may be off
 _SHARE = 0.05  # smaller parts of a mixture are not named
 _STATEMENTS = 3  # of the sources that are worst determined
 
@@ -221,8 +220,11 @@ def are_profiles(sources: SourceMeasures, sizes: NDArray[np.intp]) -> bool:
     n_atoms, n_sources = sources.masses.shape
     if n_sources == 1 or sources.masses.nnz < n_sources * n_atoms / 2:
         return False
-    counts = sources.masses @ sparse.diags_array(sizes.astype(np.float64))
-    return bool(abs(counts.data - counts.data.round()).max() > _COUNTED)
+    columns = sources.masses.toarray().T
+    return any(
+        row_counts(masses, size) is None
+        for masses, size in zip(columns, sizes.tolist(), strict=True)
+    )
 
 
 def describe(

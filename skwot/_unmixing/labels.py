@@ -10,7 +10,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from skwot._checks import refuse_masks
-from skwot._ot.measures import Measure, canonical_measure
+from skwot._compat import check_sample_weight
+from skwot._ot.measures import Measure, canonical_measure, without_overflow
 from skwot._typing import Array, Index, Mask
 from skwot._warnings import warn_user
 
@@ -48,9 +49,7 @@ class Labels(NamedTuple):
     def shares(self, masses: Array) -> Array:
         """Each source's share of the mass of all sources, shape (K,)."""
         labelled = self.source >= 0
-        own = masses[labelled]
-        # A power of two, which rounds nothing, keeps their sum from overflowing.
-        own = np.ldexp(own, -np.frexp(own.max())[1] - 32)
+        own = without_overflow(masses[labelled])
         totals = np.bincount(self.source[labelled], own)
         return totals / totals.sum()
 
@@ -257,6 +256,39 @@ def _equal(y: NDArray[Any], label: Any) -> Mask:
     if not (y.dtype.kind in "biuf" and isinstance(label, Number)):
         y = y.astype(object)  # as which NumPy compares strings with numbers
     return np.asarray(y == label, dtype=bool)
+
+
+def known_shares(
+    y: ArrayLike, classes: NDArray[Any], masses: ArrayLike | None = None
+) -> Array:
+    """Share of each source in rows whose labels are known.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    classes : ndarray of shape (K,)
+    masses : array-like of shape (n_samples,), default=None
+        Of the rows; equal if None.
+
+    Returns
+    -------
+    ndarray of shape (K,)
+
+    Raises
+    ------
+    ValueError
+        If a label is none of the classes.
+    """
+    labels = read_column(y, "y")
+    own = labels[:, None] == np.asarray(classes, dtype=object)
+    unknown = ~own.any(axis=1)
+    if unknown.any():
+        raise ValueError(
+            f"y must hold labels of the fitted sources, {classes.tolist()}; "
+            f"got {labels[unknown].tolist()[0]!r}."
+        )
+    weights = check_sample_weight(masses, labels, dtype=np.float64)
+    return np.asarray(own.T @ (weights / weights.sum()))
 
 
 class Target(NamedTuple):

@@ -8,7 +8,7 @@ target that is a mixture is at most the mean of that over the sources, up to cha
 import numpy as np
 
 from skwot._ot.ground_costs import ground_cost
-from skwot._ot.measures import SourceMeasures
+from skwot._ot.measures import SourceMeasures, quantile_atoms
 from skwot._ot.metrics import Metric
 from skwot._typing import Array
 from skwot._warnings import warn_user
@@ -39,9 +39,8 @@ def expected_costs(sources: SourceMeasures, metric: Metric) -> Array:
     for start, stop in zip(columns.indptr[:-1], columns.indptr[1:], strict=True):
         atoms, masses = columns.indices[start:stop], columns.data[start:stop]
         if len(atoms) > _ATOMS:
-            levels = (np.arange(_ATOMS) + 0.5) / _ATOMS
-            chosen = np.searchsorted(np.cumsum(masses), levels).clip(max=len(atoms) - 1)
-            atoms, masses = atoms[chosen], np.full(_ATOMS, 1 / _ATOMS)
+            atoms = atoms[quantile_atoms(masses, _ATOMS)]
+            masses = np.full(_ATOMS, 1 / _ATOMS)
         points = sources.points[atoms]
         costs = ground_cost(points, points, metric)
         pairs = np.outer(masses, masses)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -8,7 +9,10 @@ from skwot._ot.measures import (
     canonical_measure,
     disjoint_samples,
     moments,
+    quantile_atoms,
+    row_counts,
     stack_measures,
+    without_overflow,
 )
 from tests.generators.measures import measure
 
@@ -81,3 +85,23 @@ def test_samples_are_disjoint_and_keep_their_masses():
     assert_allclose(one.masses, [1 / 6, 5 / 6])
     assert_allclose(other.points[:, 0], [1, 2])
     assert_allclose(other.masses, [0.4, 0.6])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e308, 5e-324])
+def test_masses_are_scaled_to_where_they_can_be_summed(scale):
+    masses = scale * np.array([1.0, 0.0, 1.0])
+    scaled = without_overflow(masses)
+    assert_array_equal(scaled / scaled.sum(), [0.5, 0.0, 0.5])
+    assert 0.5 <= scaled.max() < 1
+
+
+def test_rows_are_counted_where_each_has_the_same_mass():
+    counts = np.array([1, 3, 2, 1])
+    assert_array_equal(row_counts(counts / 7, 7), counts)
+    assert row_counts(np.array([0.25, 0.75]), 3) is None
+
+
+def test_quantile_atoms_are_as_frequent_as_they_are_heavy():
+    masses = np.array([0.1, 0.6, 0.3])
+    assert_array_equal(np.bincount(quantile_atoms(masses, 10)), [1, 6, 3])
+    assert_array_equal(quantile_atoms(5 * masses, 10), quantile_atoms(masses, 10))

@@ -83,7 +83,7 @@ def test_units_do_not_matter():
     scaled = [source._replace(points=1e4 * source.points) for source in sources]
     one, other = run(sources), run(scaled)
     assert_allclose(other.temperature, 1e4 * one.temperature)
-    assert_allclose(other.surcharges, 1e4 * one.surcharges, rtol=1e-5, atol=1e-3)
+    assert_allclose(other.surcharges, 1e4 * one.surcharges, rtol=1e-6)
 
 
 def test_rows_given_twice_do_not_know_themselves_better():

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skwot._unmixing.labels import (
     as_objects,
+    known_shares,
     read_column,
     read_labels,
     sorted_labels,
@@ -156,3 +157,11 @@ def test_without_groups_there_is_one_target_that_has_mass():
 def test_groups_have_an_entry_a_row():
     with pytest.raises(ValueError, match="groups must have one entry a row of X, 3"):
         split_groups(np.zeros((3, 1)), np.ones(3), [1, 2])
+
+
+def test_known_shares_are_those_of_the_masses():
+    classes = np.array(["a", "b"])
+    assert_allclose(known_shares(["b", "a", "b", "b"], classes), [0.25, 0.75])
+    assert_allclose(known_shares(["b", "a"], classes, [3, 1]), [0.25, 0.75])
+    with pytest.raises(ValueError, match=r"labels of the fitted sources, .* got 'c'"):
+        known_shares(["a", "c"], classes)

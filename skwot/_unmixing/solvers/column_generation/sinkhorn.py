@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import logsumexp, xlogy
 
+from skwot._ot.measures import quantile_atoms
 from skwot._typing import Array, Index
 from skwot._unmixing.problem import Marginals
 from skwot._unmixing.solvers.column_generation.arcs import (
@@ -151,9 +152,7 @@ def _sample(problem: BlockProblem, size: int) -> tuple[BlockProblem, Index]:
 
 def _quantile_points(mass: Array, size: int) -> tuple[Index, Index]:
     """Systematic sample: atoms at even quantiles of the mass, and how often each."""
-    levels = (np.arange(size) + 0.5) / size * mass.sum()
-    atoms = np.searchsorted(np.cumsum(mass), levels)
-    return np.unique(np.minimum(atoms, len(mass) - 1), return_counts=True)
+    return np.unique(quantile_atoms(mass, size), return_counts=True)
 
 
 def _softmin(problem: BlockProblem, atoms: Index, state: Entropic) -> Array:
