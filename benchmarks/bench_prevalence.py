@@ -177,10 +177,9 @@ def methods():
         "Sinkhorn .05, classifier": Method(
             "all", unmixer(classifier=classifier(), loss="sinkhorn")
         ),
-        "semirelaxed": Method("components", unmixer(loss="semirelaxed")),
-        "semirelaxed, all features": Method("all", unmixer(loss="semirelaxed")),
-        "semirelaxed, squared": Method(
-            "components", unmixer(loss="semirelaxed", metric="sqeuclidean")
+        "semirelaxed": Method("all", unmixer(loss="semirelaxed")),
+        "semirelaxed, Euclidean": Method(
+            "components", unmixer(loss="semirelaxed", metric="euclidean")
         ),
         "semirelaxed, classifier": Method(
             "all", unmixer(loss="semirelaxed", classifier=classifier())

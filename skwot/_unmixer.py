@@ -39,10 +39,13 @@ from skwot._ot.metrics import (
     ALIASES,
     METRICS,
     CostTable,
+    JointMetric,
     Metric,
+    Part,
     check_domain,
     facts_of,
     read_metric,
+    scaled_cityblock,
 )
 from skwot._ot.quantization import Quantization, loss_error, quantize
 from skwot._typing import Array
@@ -73,9 +76,11 @@ from skwot._unmixing.results import (
     summarise,
 )
 from skwot._unmixing.solve import Settings, check_combination, loss_between, solve
+from skwot._unmixing.views import View, posterior, scales_within, unit_of
 from skwot._warnings import warn_user
 
 _NAMED = 10  # groups, in a warning
+_MOST_FEATURES = 1000  # of rows that are compared beside a classifier's probabilities
 
 
 class WassersteinUnmixer(
@@ -101,8 +106,11 @@ class WassersteinUnmixer(
         log-likelihood of the target under a mixture of kernel densities, one a source
         [6]_. It estimates the proportions of classes best, and in milliseconds;
         "wasserstein" is for sources that are known exactly, such as spectra.
-    metric : str or callable, default="euclidean"
-        Ground cost between two rows. A name that
+    metric : str or callable, default="auto"
+        Ground cost between two rows. "auto" is "euclidean", but with
+        ``loss="semirelaxed"`` the mean over features of absolute differences, each in
+        units of the feature's standard deviation within the sources: then the units of
+        single features do not matter. Otherwise a name that
         :func:`scipy.spatial.distance.cdist` knows ("euclidean" gives the Wasserstein
         distance of order 1, "sqeuclidean" the square of that of order 2), one of
         scikit-learn's names for the same metrics ("manhattan", "l1", "l2"), or a
@@ -130,9 +138,10 @@ class WassersteinUnmixer(
         Temperature of the Sinkhorn divergence and of the semi-relaxed loss, as a
         fraction of the mean ground cost: between sources and target for the former,
         between points of the sources for the latter. "auto" is 0.05 for the Sinkhorn
-        divergence. For the semi-relaxed loss it is chosen between 1/1024 and 1 by the
-        log-loss with which rows of the sources are classified, each left out of its
-        own source. A number is at least 1e-4.
+        divergence. For the semi-relaxed loss it is chosen between 1/1024 and 1,
+        together with an exponent of the densities, by the log-loss with which rows of
+        the sources are classified, each left out of its own source. A number is at
+        least 1e-4, and sets the exponent to one.
     debias : "auto" or bool, default="auto"
         Whether to treat the sources as samples of unknown distributions, whose rows are
         observations. Leave it at False for sources that are known exactly. "auto" is
@@ -180,7 +189,11 @@ class WassersteinUnmixer(
         (the Hellinger map) instead of between rows. A clone is fitted to the sources.
         Their own probabilities are cross-fitted, so that sources and target are
         treated alike. It gets `X` as it was given: data frames with strings, sparse
-        matrices, missing values and texts are its business.
+        matrices, missing values and texts are its business. With ``loss="semirelaxed"``
+        the roots of probabilities, in `metric`, are one view of the rows. If these are
+        at most 1,000 finite numbers each, they are a second view, in the metric
+        "auto"; the densities of both, each with an exponent fitted to the log-loss, are
+        multiplied.
     cv : int, cross-validation generator or iterable, default=5
         Folds for cross-fitting; see :func:`sklearn.model_selection.cross_val_predict`.
         A source with fewer rows than folds lowers their number to that of its rows.
@@ -251,8 +264,9 @@ class WassersteinUnmixer(
         quantised samples. NaN for quantised sources with ``loss="semirelaxed"``, too.
     source_points_ : ndarray of shape (n_atoms, n_features)
         Distinct rows of the sources, sorted; centres if they were quantised, roots
-        of class probabilities if there is a classifier, and numbers of rows, of shape
-        (n_atoms, 1), if costs are precomputed.
+        of class probabilities if there is a classifier, after the rows if these are a
+        second view, and numbers of rows, of shape (n_atoms, 1), if costs are
+        precomputed.
     source_masses_ : ndarray of shape (n_atoms, K)
         Mass of each of them in each source; columns sum to one.
     source_potentials_ : ndarray of shape (n_atoms,)
@@ -273,13 +287,24 @@ class WassersteinUnmixer(
         The costs given to :meth:`fit`; only with ``metric="precomputed"``.
     temperature_ : float
         Temperature of the Sinkhorn divergence or of the semi-relaxed loss in units of
-        the ground cost; 0.0 for the exact loss.
+        the ground cost; 0.0 for the exact loss. For the semi-relaxed loss it is what
+        one unit of log-likelihood costs: the view's temperature over its exponent, and
+        1.0 if there are two views, whose costs have different units.
+    view_temperatures_ : ndarray of shape (n_views,)
+        Temperature of the kernel densities in each view of the rows, in units of its
+        ground cost; only with ``loss="semirelaxed"``. There are two views if a
+        classifier is given and the rows are numbers.
+    view_exponents_ : ndarray of shape (n_views,)
+        Exponent of the densities in each view; under the same condition.
+    feature_scales_ : ndarray of shape (n_features,) or None
+        Units in which rows are compared feature by feature; None unless they are, with
+        ``loss="semirelaxed"``.
     source_surcharges_ : ndarray of shape (K,)
         What a unit of mass of each source costs beyond the ground cost; only with
         ``loss="semirelaxed"``, and zero there without `debias`.
     plan_potentials_ : ndarray of shape (n_atoms,)
         Source potential of the entropic plan, by which :meth:`transform` assigns;
-        only if there is a temperature.
+        only with ``loss="sinkhorn"``.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -330,7 +355,7 @@ class WassersteinUnmixer(
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "loss": [StrOptions({"wasserstein", "sinkhorn", "semirelaxed"})],
-        "metric": [StrOptions({*METRICS, *ALIASES, "precomputed"}), callable],
+        "metric": [StrOptions({*METRICS, *ALIASES, "auto", "precomputed"}), callable],
         "metric_params": [dict, None],
         "solver": [StrOptions({"auto", "lp", "pgd"})],
         "reg": [StrOptions({"auto"}), Interval(Real, 1e-4, None, closed="left")],
@@ -359,7 +384,7 @@ class WassersteinUnmixer(
         self,
         *,
         loss: str = "wasserstein",
-        metric: str | Callable[..., Any] = "euclidean",
+        metric: str | Callable[..., Any] = "auto",
         metric_params: dict[str, Any] | None = None,
         solver: str = "auto",
         reg: str | float = "auto",
@@ -454,20 +479,20 @@ class WassersteinUnmixer(
             has_mass = (read.source >= 0) & (masses > 0)
             self.source_sizes_ = np.bincount(read.source[has_mass])
             self.target_size_ = int(np.count_nonzero(masses[read.target]))
+            numbers, roots = rows, None
             if self.classifier is not None:
                 numbers = finite_numbers(rows)
-                if numbers is not None:
-                    self._set_moments(read.measures(numbers, masses))
                 given = None if sample_weight is None else masses
-                self.classifier_, rows = cross_fit(
+                self.classifier_, roots = cross_fit(
                     self.classifier, rows, read, given, self.cv
                 )
-            points, metric = self._locate(rows)
+            has_moments = numbers is not None and not self._is_precomputed
+            measured = read.measures(numbers, masses) if has_moments else []
+            self._set_moments(measured)
+            points, metric = self._locate(numbers, roots)
             if isinstance(metric, CostTable):
                 self.costs_ = metric.costs
-            sources = read.measures(points, masses)
-            if self.classifier is None and not self._is_precomputed:
-                self._set_moments(sources)
+            sources = measured if points is numbers else read.measures(points, masses)
             target = read.target_measure(points, masses)
             shares = None if read.has_own_target else read.shares(masses)
             self._fit_measures(sources, target, metric, shares)
@@ -510,20 +535,59 @@ class WassersteinUnmixer(
             check_non_negative(rows, 'WassersteinUnmixer with metric="precomputed"')
 
     def _set_moments(self, sources: list[Measure]) -> None:
+        """Set means, covariances and the units of features, if there are numbers."""
+        self.feature_scales_ = None
+        if not sources:
+            return
         pairs = [moments(source) for source in sources]
         self.means_ = np.array([mean for mean, _ in pairs])
         self.covariances_ = np.array([covariance for _, covariance in pairs])
+        if self._measures_rows(self.means_.shape[1]):
+            self.feature_scales_ = scales_within(self.means_, self.covariances_)
 
-    def _locate(self, rows: Array) -> tuple[Array, Metric]:
+    def _measures_rows(self, n_features: int) -> bool:
+        """Whether rows are compared feature by feature, in units of the sources."""
+        if self.loss != "semirelaxed":
+            return False
+        if self.classifier is not None:
+            return n_features <= _MOST_FEATURES
+        return isinstance(self.metric, str) and self.metric == "auto"
+
+    def _locate(
+        self, numbers: Array | None, roots: Array | None
+    ) -> tuple[Array, Metric]:
         """Points that stand for rows, and the metric between them.
 
-        Rows of costs are known by their numbers, and their metric is a table.
+        Rows of costs are known by their numbers, and their metric is a table. With a
+        classifier rows may be no numbers, and there are roots of probabilities.
         """
         if self._is_precomputed:
-            return np.arange(len(rows), dtype=np.float64)[:, None], CostTable(rows)
-        metric = read_metric(self.metric, self.metric_params, rows.shape[1])
-        check_domain(rows, metric)
-        return rows, metric
+            assert numbers is not None
+            order = np.arange(len(numbers), dtype=np.float64)
+            return order[:, None], CostTable(numbers)
+        seen = [roots] if roots is not None else []
+        if numbers is not None and (roots is None or self.feature_scales_ is not None):
+            seen.insert(0, numbers)
+        points = seen[0] if len(seen) == 1 else np.concatenate(seen, axis=1)
+        metric = self._metric_of(points.shape[1])
+        check_domain(points, metric)
+        return points, metric
+
+    def _metric_of(self, n_columns: int) -> Metric:
+        """Join the metrics between points with so many columns."""
+        named = self.metric
+        if isinstance(named, str) and named == "auto":
+            named = "euclidean"
+        if self.feature_scales_ is None:
+            return read_metric(named, self.metric_params, n_columns)
+        of_rows = scaled_cityblock(self.feature_scales_)
+        d = len(self.feature_scales_)
+        if n_columns == d:
+            return of_rows
+        of_roots = read_metric(named, self.metric_params, n_columns - d)
+        return JointMetric(
+            (Part(of_rows, slice(d)), Part(of_roots, slice(d, n_columns)))
+        )
 
     def _fit_measures(
         self,
@@ -551,10 +615,12 @@ class WassersteinUnmixer(
         )
         self.source_spread_ = expected_costs(stacked, metric)
         if self.loss == "semirelaxed":
-            calibration = calibrate(
+            views, self.source_surcharges_, soft_costs = calibrate(
                 sources, stacked, metric, self.reg, debias=self._debiases
             )
-            self.temperature_, self.source_surcharges_, soft_costs = calibration
+            self.temperature_ = unit_of(views)
+            self.view_temperatures_ = np.array([view.temperature for view in views])
+            self.view_exponents_ = np.array([view.exponent for view in views])
             if self.outlier_cost == "auto":
                 self.outlier_cost_ = outlying_cost(soft_costs)
         settings = self._settings()
@@ -647,13 +713,18 @@ class WassersteinUnmixer(
             self.tol,
             self.reg,
             check_device(self.device),
-            self.temperature_ if self.loss == "semirelaxed" else None,
+            views=self._views() if self.loss == "semirelaxed" else (),
         )
+
+    def _views(self) -> tuple[View, ...]:
+        pairs = zip(
+            self.view_temperatures_.tolist(), self.view_exponents_.tolist(), strict=True
+        )
+        return tuple(View(*pair) for pair in pairs)
 
     def _problems(self, targets: list[Measure], metric: Metric) -> list[Problem]:
         """Pose the problems of the fitted sources and each target."""
-        masses = sparse.csr_array(self.source_masses_)
-        sources = SourceMeasures(self.source_points_, masses)
+        sources = self._sources()
         if self.loss == "semirelaxed":
             surcharges = self.source_surcharges_
             if self.outlier_cost_ is not None:
@@ -667,6 +738,10 @@ class WassersteinUnmixer(
             for target in targets
         ]
 
+    def _sources(self) -> SourceMeasures:
+        masses = sparse.csr_array(self.source_masses_)
+        return SourceMeasures(self.source_points_, masses)
+
     def _problem_noise(self) -> Array:
         """Noise of each source, and of the outliers' if there is one."""
         noise = self.source_noise_
@@ -677,9 +752,18 @@ class WassersteinUnmixer(
     def _locate_new(self, X: ArrayLike) -> tuple[Array, Metric]:
         """Points that stand for rows after fitting, and the metric to them."""
         rows = self._read_new(X)
-        if self.classifier is not None:
-            rows = probability_points(self.classifier_, rows)
-        return self._locate(rows)
+        if self.classifier is None:
+            return self._locate(rows, None)
+        roots, numbers = probability_points(self.classifier_, rows), None
+        if self.feature_scales_ is not None:
+            numbers = finite_numbers(rows)
+            if numbers is None:
+                raise ValueError(
+                    "X must be a dense array or frame of finite numbers, as it was in "
+                    "fit, because loss='semirelaxed' compares the rows themselves, "
+                    "too; got other values."
+                )
+        return self._locate(numbers, roots)
 
     def _quantize(
         self, measure: Measure, metric: Metric, random_state: np.random.RandomState
@@ -748,10 +832,12 @@ class WassersteinUnmixer(
             Rows sum to one.
         """
         points, metric = self._locate_new(X)
-        shares = self.weights_
         if self.loss == "semirelaxed":
-            shares = shares * np.exp(-self.source_surcharges_ / self.temperature_)
-        masses = sparse.csr_array(self.source_masses_ * shares)
+            with np.errstate(divide="ignore"):
+                log_prior = np.log(self.weights_)
+            log_prior -= self.source_surcharges_ / self.temperature_
+            return posterior(points, self._sources(), log_prior, metric, self._views())
+        masses = sparse.csr_array(self.source_masses_ * self.weights_)
         if self.temperature_ > 0:
             return assign_entropic(
                 points,
@@ -1103,7 +1189,7 @@ class WassersteinUnmixer(
         if self._is_precomputed:
             metric: Metric = CostTable(self.costs_)
         else:
-            _, metric = self._locate(self.target_points_)
+            metric = self._metric_of(self.target_points_.shape[1])
         return Batch(None, [Target(fitted, self.target_size_)]), metric
 
     def _shares(self, found: Replicates) -> Array:

@@ -44,7 +44,7 @@ def fit_both(options, rows=slice(None)):
     """Fit to rows, and to the costs between them."""
     y = Y[rows]
     return (
-        WassersteinUnmixer(**options).fit(X[rows], y),
+        WassersteinUnmixer(metric="euclidean", **options).fit(X[rows], y),
         WassersteinUnmixer(metric="precomputed", **options).fit(
             COSTS[rows][:, rows], y
         ),

@@ -70,7 +70,31 @@ class CostTable(NamedTuple):
     costs: Array
 
 
-Metric = str | Callable[..., Any] | ParametrisedMetric | CostTable
+class JointMetric(NamedTuple):
+    """The sum of metrics, each between its own columns of the points.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+    """
+
+    parts: "tuple[Part, ...]"
+
+
+class Part(NamedTuple):
+    """A metric between some columns of the points.
+
+    Attributes
+    ----------
+    metric : Metric
+    columns : slice
+    """
+
+    metric: "Metric"
+    columns: slice
+
+
+Metric = str | Callable[..., Any] | ParametrisedMetric | CostTable | JointMetric
 
 _DISTRIBUTION = "non-negative and not zero throughout"
 _DISTANCE = Facts(reflexive=True, triangle=True, negative_type=True)
@@ -116,6 +140,13 @@ def facts_of(metric: Metric) -> Facts:
     """Look up what is known of a metric: nothing, if it is a function or a table."""
     if isinstance(metric, str):
         return _FACTS[metric]
+    if isinstance(metric, JointMetric):
+        of_parts = [facts_of(part.metric) for part in metric.parts]
+        return Facts(
+            reflexive=all(one.reflexive for one in of_parts),
+            triangle=all(one.triangle for one in of_parts),
+            negative_type=all(one.negative_type for one in of_parts),
+        )
     if not isinstance(metric, ParametrisedMetric):
         return _UNKNOWN
     facts = _FACTS[metric.name]
@@ -127,6 +158,59 @@ def facts_of(metric: Metric) -> Facts:
         # L_p embeds into L_1, and so is of negative type, for p from 1 to 2.
         facts = facts._replace(triangle=p >= 1, negative_type=1 <= p <= 2, power=p)
     return facts
+
+
+def parts_of(metric: Metric) -> tuple[Part, ...]:
+    """List the metrics whose sum this is, which may be it alone."""
+    if isinstance(metric, JointMetric):
+        return metric.parts
+    return (Part(metric, slice(None)),)
+
+
+def scaled_cityblock(scales: Array) -> ParametrisedMetric:
+    """Take the mean over features of absolute differences, each in its own unit.
+
+    Parameters
+    ----------
+    scales : ndarray of shape (d,)
+        Units; a feature whose unit is zero or infinite does not count, unless all are.
+
+    Returns
+    -------
+    ParametrisedMetric
+    """
+    counts = (scales > 0) & np.isfinite(scales)
+    weights = np.where(counts, 1 / np.where(counts, scales, 1.0), not counts.any())
+    return ParametrisedMetric("cityblock", {"w": weights / np.count_nonzero(weights)})
+
+
+def in_coordinates_of(metric: Metric, points: Array) -> Array:
+    """Scale the features by what a difference in each of them costs.
+
+    Parameters
+    ----------
+    metric : Metric
+    points : ndarray of shape (n, d)
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        The points themselves, if the metric gives no weights to features.
+    """
+    if isinstance(metric, JointMetric):
+        scaled = [
+            in_coordinates_of(m, points[:, columns]) for m, columns in metric.parts
+        ]
+        return np.concatenate(scaled, axis=1)
+    if not isinstance(metric, ParametrisedMetric):
+        return points
+    name, parameters = metric
+    if "V" in parameters:
+        return points / np.sqrt(parameters["V"])
+    if "w" in parameters:
+        power = 1.0 if _FACTS[name].power == 1.0 else parameters.get("p", 2.0)
+        return points * parameters["w"] ** (1 / power)
+    return points
 
 
 def read_metric(
@@ -236,6 +320,10 @@ def check_domain(points: Array, metric: Metric) -> None:
     ValueError
         Which names the metric and the first such row.
     """
+    if isinstance(metric, JointMetric):
+        for part in metric.parts:
+            check_domain(points[:, part.columns], part.metric)
+        return
     facts = facts_of(metric)
     if facts.domain is not None:
         inside = _INSIDE[facts.domain](points)
@@ -261,6 +349,8 @@ def name_of(metric: Metric) -> Any:
         return metric.name
     if isinstance(metric, CostTable):
         return "precomputed"
+    if isinstance(metric, JointMetric):
+        return [name_of(part.metric) for part in metric.parts]
     return metric.func if isinstance(metric, partial) else metric
 
 
@@ -277,6 +367,12 @@ def raw_costs(points: Array, others: Array, metric: Metric) -> Array:
     -------
     ndarray of shape (n, m)
     """
+    if isinstance(metric, JointMetric):
+        costs = [
+            raw_costs(points[:, columns], others[:, columns], part)
+            for part, columns in metric.parts
+        ]
+        return np.sum(costs, axis=0)
     if isinstance(metric, CostTable):
         columns, rows = points[:, 0].astype(np.intp), others[:, 0].astype(np.intp)
         return metric.costs[rows[:, None], columns].T

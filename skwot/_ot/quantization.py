@@ -9,7 +9,7 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, canonical_measure
-from skwot._ot.metrics import Metric, facts_of
+from skwot._ot.metrics import Metric, facts_of, in_coordinates_of
 from skwot._typing import Array, Index
 
 _SAMPLES_PER_CENTRE = 20  # atoms to which k-means is fitted, per centre
@@ -40,7 +40,8 @@ def quantize(
     """Move the atoms of a measure to at most `n_points` centres found by k-means.
 
     The centres are fitted to a sample of the atoms; then every atom goes to its
-    nearest centre and each centre to the mean of its atoms.
+    nearest centre and each centre to the mean of its atoms. Features count as much as
+    the metric makes them.
 
     Parameters
     ----------
@@ -58,7 +59,8 @@ def quantize(
     points, masses = measure
     if n_points is None or len(points) <= n_points:
         return Quantization(measure, 0.0)
-    nearest = _nearest_centre(points, masses, n_points, random_state)
+    coordinates = in_coordinates_of(metric, points)
+    nearest = _nearest_centre(coordinates, masses, n_points, random_state)
     total = np.bincount(nearest, masses).astype(np.float64)
     sums = [np.bincount(nearest, masses * column) for column in points.T]
     centres = np.column_stack(sums) / total[:, None]

@@ -1,24 +1,26 @@
-"""Temperature and surcharges of the semi-relaxed loss, learned from the sources.
+"""The parameters of the semi-relaxed loss, learned from the sources.
 
 Some rows of the sources are classified by the kernel densities of all others: each is
-left out of its own source. With equal prior shares the probability of source k at row
-j is proportional to ``L_jk exp(-s_k / eps)``. The temperature eps and the surcharges s
-are those of the least log-loss. In s that is convex, and where it is least the sources,
-each row left out, are unmixed to their own shares: without surcharges a source that is
-more dispersed, or has fewer rows, would get too little (bias-corrected calibration;
-Alexandari, Kundaje & Shrikumar, 2020).
+left out of its own source. With equal prior shares the log-probability of source k at
+row j is, up to a constant of the row, ``log L_k(x_j) - s_k`` with the log-densities of
+:mod:`~skwot._unmixing.views`. Temperatures, exponents and surcharges s are those of the
+least log-loss. In exponents and surcharges that is convex, and where it is least the
+sources, each row left out, are unmixed to their own shares: without surcharges a source
+that is more dispersed, or has fewer rows, would get too little (bias-corrected
+calibration; Alexandari, Kundaje & Shrikumar, 2020).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 from scipy.special import log_softmax
 
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, SourceMeasures, quantile_atoms
-from skwot._ot.metrics import Metric
+from skwot._ot.metrics import Metric, parts_of
 from skwot._typing import Array, Index
+from skwot._unmixing.views import TINY, View, unit_of
 
 # Temperatures that are tried, as fractions of the mean cost.
 _FRACTIONS = 2.0 ** -np.arange(0.0, 10.5, 0.5)
@@ -27,7 +29,8 @@ _ROWS = 1000  # that are classified, of all sources together,
 _ROWS_OF_EACH = 20  # or of each source, if that is more
 _BLOCK_ENTRIES = 1_000_000  # of costs that are held at a time
 _ROUNDING = 1e-9  # by which masses that are equal may differ
-_TINY = 1e-300  # replaces densities that underflow
+_LEAST_EXPONENT = 1e-3
+_PRECISE: Any = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000}  # SciPy's optimiser
 
 
 class Calibration(NamedTuple):
@@ -35,17 +38,15 @@ class Calibration(NamedTuple):
 
     Attributes
     ----------
-    temperature : float
-        In units of the ground cost.
+    views : tuple of V View
     surcharges : ndarray of shape (K,)
-        Cost of a unit of mass of each source, in units of the ground cost; the least is
+        Cost of a unit of mass of each source, in the unit of the views; the least is
         zero.
     soft_costs : ndarray of shape (r,)
-        Of rows of the sources, under their own source without them: minus the
-        temperature times the log density.
+        Of rows of the sources, under their own source without them, in that unit.
     """
 
-    temperature: float
+    views: tuple[View, ...]
     surcharges: Array
     soft_costs: Array
 
@@ -78,7 +79,10 @@ def calibrate(
     *,
     debias: bool,
 ) -> Calibration:
-    """Choose the temperature and the surcharges.
+    """Choose temperatures, exponents and surcharges.
+
+    Each view's temperature is chosen for the view alone, with its exponent and its
+    surcharges. Then the exponents and surcharges of all views are fitted together.
 
     Parameters
     ----------
@@ -87,8 +91,10 @@ def calibrate(
     stacked : SourceMeasures
         As they are solved: some may be quantised.
     metric : Metric
+        The sum of a cost for each view.
     reg : "auto" or float
-        The temperature as a fraction of the mean cost between points of the sources.
+        The temperatures as fractions of the mean cost between points of the sources.
+        The exponents of V views are 1 / V then.
     debias : bool
         Whether there are surcharges.
 
@@ -96,27 +102,33 @@ def calibrate(
     -------
     Calibration
     """
-    n_sources = len(sources)
     rows = _hold_out(sources, stacked)
-    step = -(-len(rows.points) * len(stacked.points) // _BLOCK_ENTRIES)
-    some = rows.points[::step]
-    mean = float(ground_cost(stacked.points, some, metric).mean()) or 1.0
-    fractions = _FRACTIONS if reg == "auto" else np.array([float(reg)])
-    if not rows.removed.any():
+    known = not rows.removed.any()
+    if known:
         # Sources of single points, or whose centres are all that is known.
         debias = debias and bool((rows.atom < 0).any())
-        fractions = np.array([_DEFAULT]) if reg == "auto" else fractions
-    least, logs = _log_densities(rows, stacked, metric, fractions * mean)
-    found = [_least_log_loss(log, rows.source, debias=debias) for log in logs]
-    best = int(np.argmin([loss for loss, _ in found]))
-    if reg == "auto" and n_sources == 1:
-        best = int(abs(fractions - _DEFAULT).argmin())
-    temperature = float(fractions[best] * mean)
-    surcharges = -temperature * found[best][1]
+    fit = _Fit(rows.source, debias=debias, exponents=reg == "auto" and not known)
+    temperatures, logs = [], []
+    for part, columns in parts_of(metric):
+        seen = rows._replace(points=rows.points[:, columns])
+        atoms = stacked._replace(points=stacked.points[:, columns])
+        step = -(-len(seen.points) * len(atoms.points) // _BLOCK_ENTRIES)
+        mean = float(ground_cost(atoms.points, seen.points[::step], part).mean()) or 1.0
+        fractions = _FRACTIONS if reg == "auto" else np.array([float(reg)])
+        if reg == "auto" and (known or len(sources) == 1):
+            fractions = np.array([_DEFAULT])
+        tried = _log_densities(seen, atoms, part, fractions * mean)
+        best = int(np.argmin([fit(one[:, :, None]).loss for one in tried]))
+        temperatures.append(float(fractions[best] * mean))
+        logs.append(tried[best])
+    stack = np.stack(logs, axis=2)
+    found = fit(stack)
+    views = tuple(map(View, temperatures, found.exponents.tolist()))
+    unit = unit_of(views)
+    surcharges = -unit * found.biases
     surcharges -= surcharges.min()
-    own = logs[best][np.arange(len(rows.source)), rows.source]
-    soft_costs = least - temperature * own + surcharges[rows.source]
-    return Calibration(temperature, surcharges, soft_costs)
+    own = stack[np.arange(len(rows.source)), rows.source] @ found.exponents
+    return Calibration(views, surcharges, surcharges[rows.source] - unit * own)
 
 
 def _hold_out(sources: list[Measure], stacked: SourceMeasures) -> _HeldOut:
@@ -143,19 +155,9 @@ def _hold_out(sources: list[Measure], stacked: SourceMeasures) -> _HeldOut:
 
 def _log_densities(
     rows: _HeldOut, stacked: SourceMeasures, metric: Metric, temperatures: Array
-) -> tuple[Array, list[Array]]:
-    """Compute log densities of the rows at each temperature.
-
-    Returns
-    -------
-    least : ndarray of shape (r,)
-        Least cost of each row.
-    logs : list of ndarray of shape (r, K)
-        Logarithms of the densities, to which minus `least` over the temperature is to
-        be added.
-    """
+) -> list[Array]:
+    """Compute log-densities of the rows at each temperature, of shape (r, K) each."""
     found: list[list[Array]] = [[] for _ in temperatures]
-    shifts = []
     n_blocks = -(-len(rows.source) * len(stacked.points) // _BLOCK_ENTRIES)
     for part in np.array_split(np.arange(len(rows.source)), n_blocks):
         source, atom, removed = rows.source[part], rows.atom[part], rows.removed[part]
@@ -166,34 +168,71 @@ def _log_densities(
         own_cost = np.where(own.any(axis=1), cost[atom, order], np.inf)
         cost[atom[atom >= 0], order[atom >= 0]] = np.inf
         least = np.minimum(cost.min(axis=0), own_cost)
-        shifts.append(least)
         for logs, temperature in zip(found, temperatures.tolist(), strict=True):
             kernel = np.exp((least - cost) / temperature)
             sums = (stacked.masses.T @ kernel).T
             sums += own * np.exp((least - own_cost) / temperature)[:, None]
             sums[order, source] /= 1 - removed
-            logs.append(np.log(np.maximum(sums, _TINY)))
-    return np.concatenate(shifts), [np.concatenate(logs) for logs in found]
+            shift = least[:, None] / temperature
+            logs.append(np.log(np.maximum(sums, TINY)) - shift)
+    return [np.concatenate(logs) for logs in found]
 
 
-def _least_log_loss(logs: Array, source: Index, *, debias: bool) -> tuple[float, Array]:
-    """Fit biases of the log densities, shape (K,), and give the log-loss with them.
+class _Found(NamedTuple):
+    """Exponents of shape (V,) and biases of shape (K,), with their log-loss."""
+
+    loss: float
+    exponents: Array
+    biases: Array
+
+
+class _Fit:
+    """Fits exponents of the views' log-densities and biases of the sources.
 
     Each source counts as much as any other. A ridge that is worth one row keeps the
-    biases finite where all rows are classified without doubt.
+    biases finite where all rows are classified without doubt, and holds the exponents
+    of V views near 1 / V where there are few rows.
+
+    Parameters
+    ----------
+    source : ndarray of shape (r,)
+        Of each row.
+    debias : bool
+        Whether there are biases.
+    exponents : bool
+        Whether exponents are fitted.
     """
-    n_rows, n_sources = logs.shape
-    sizes = np.bincount(source, minlength=n_sources)
-    shares = 1 / (n_sources * sizes[source])
-    is_own = np.arange(n_sources) == source[:, None]
 
-    def loss(biases: Array) -> tuple[float, Array]:
-        chances = log_softmax(logs + biases, axis=1)
-        value = -float(shares @ chances[is_own])
-        slope = shares @ (np.exp(chances) - is_own)
-        return value + biases @ biases / (2 * n_rows), slope + biases / n_rows
+    def __init__(self, source: Index, *, debias: bool, exponents: bool) -> None:
+        sizes = np.bincount(source)
+        self._shares = 1 / (len(sizes) * sizes[source])
+        self._is_own = np.arange(len(sizes)) == source[:, None]
+        self._debias, self._exponents = debias, exponents
 
-    if not debias:
-        return loss(np.zeros(n_sources))[0], np.zeros(n_sources)
-    result = minimize(loss, np.zeros(n_sources), jac=True, method="L-BFGS-B")
-    return float(result.fun), np.asarray(result.x)
+    def __call__(self, logs: Array) -> _Found:
+        """Fit to log-densities of shape (r, K, V)."""
+        n_rows, n_sources, n_views = logs.shape
+        logs = logs - logs.max(axis=1, keepdims=True)
+        equal = 1 / n_views
+        centre = np.repeat([equal, 0.0], [n_views, n_sources])
+
+        def loss(parameters: Array) -> tuple[float, Array]:
+            exponents, biases = np.split(parameters, [n_views])
+            chances = log_softmax(logs @ exponents + biases, axis=1)
+            slope = self._shares[:, None] * (np.exp(chances) - self._is_own)
+            slopes = [np.einsum("rkv,rk->v", logs, slope), slope.sum(axis=0)]
+            from_centre = parameters - centre
+            value = -float(self._shares @ chances[self._is_own])
+            value += float(from_centre @ from_centre) / (2 * n_rows)
+            return value, np.concatenate(slopes) + from_centre / n_rows
+
+        least, most = (_LEAST_EXPONENT, np.inf) if self._exponents else (equal, equal)
+        bias = np.inf if self._debias else 0.0
+        lengths = [n_views, n_sources]
+        bounds = Bounds(
+            np.repeat([least, -bias], lengths), np.repeat([most, bias], lengths)
+        )
+        result = minimize(
+            loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options=_PRECISE
+        )
+        return _Found(float(result.fun), *np.split(result.x, [n_views]))

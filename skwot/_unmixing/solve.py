@@ -30,6 +30,7 @@ from skwot._unmixing.solvers.column_generation import generate_columns
 from skwot._unmixing.solvers.gradient import solve_gradient
 from skwot._unmixing.solvers.newton import solve_newton
 from skwot._unmixing.solvers.saturated import cheap_pairs, solve_saturated
+from skwot._unmixing.views import View
 
 EXACT = 1e-9  # relative gap at which the exact solver ends, whatever `tol` is
 _DESCENDED = 4_000_000  # costs of a problem that descent may take over
@@ -51,7 +52,10 @@ class Settings(NamedTuple):
     device : torch.device or None
         Where an entropic loss is computed.
     temperature : float, default=None
-        Temperature in units of the ground cost, in place of `reg`.
+        Temperature of the Sinkhorn divergence in units of the ground cost, in place of
+        `reg`.
+    views : tuple of View, default=()
+        Of the semi-relaxed loss, in place of `reg`.
     """
 
     loss: str
@@ -62,6 +66,7 @@ class Settings(NamedTuple):
     reg: str | float
     device: torch.device | None
     temperature: float | None = None
+    views: tuple[View, ...] = ()
 
     @property
     def rule(self) -> StoppingRule:
@@ -129,7 +134,9 @@ _REQUIREMENTS = (
     ),
     _Requirement("max_support", (None,), "metric", excluded=("precomputed",)),
     _Requirement("classifier", (None,), "metric", excluded=("precomputed",)),
-    _Requirement("metric_params", (None, {}), "metric", excluded=("precomputed",)),
+    _Requirement(
+        "metric_params", (None, {}), "metric", excluded=("precomputed", "auto")
+    ),
 )
 
 
@@ -169,8 +176,7 @@ def make_objective(problem: Problem, settings: Settings) -> Objective:
     Objective
     """
     if settings.loss == "semirelaxed":
-        assert settings.temperature is not None
-        return SemirelaxedLoss(problem, settings.temperature)
+        return SemirelaxedLoss(problem, settings.views)
     if settings.loss == "sinkhorn":
         return DivergenceLoss(
             problem, settings.fraction, settings.temperature, settings.device

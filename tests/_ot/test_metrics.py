@@ -9,12 +9,18 @@ from skwot._ot.metrics import (
     ALIASES,
     METRICS,
     CostTable,
+    Facts,
+    JointMetric,
     ParametrisedMetric,
+    Part,
     check_domain,
     facts_of,
+    in_coordinates_of,
     name_of,
+    parts_of,
     raw_costs,
     read_metric,
+    scaled_cityblock,
 )
 
 WEIGHTS = [0.5, 2.0, 1.0, 0.0]
@@ -199,3 +205,62 @@ def test_a_table_moves_mass_from_its_columns_to_its_rows():
     table = CostTable(squareform(pdist(points)))
     rows = np.arange(6.0)[:, None]
     assert_allclose(ground_cost(rows, rows, table), cdist(points, points))
+
+
+def test_a_joint_metric_is_the_sum_of_its_parts():
+    rng = np.random.default_rng(0)
+    points, others = rng.normal(size=(2, 6, 5))
+    joint = JointMetric(
+        (
+            Part("cityblock", slice(0, 2)),
+            Part(ParametrisedMetric("euclidean", {"w": np.arange(3.0)}), slice(2, 5)),
+        )
+    )
+    expected = cdist(points[:, :2], others[:, :2], "cityblock")
+    expected += cdist(points[:, 2:], others[:, 2:], "euclidean", w=np.arange(3.0))
+    assert_allclose(raw_costs(points, others, joint), expected)
+    assert parts_of(joint) == joint.parts
+    assert parts_of("cosine") == (Part("cosine", slice(None)),)
+    assert name_of(joint) == ["cityblock", "euclidean"]
+    facts = facts_of(joint)
+    assert facts == Facts(reflexive=True, triangle=True, negative_type=True)
+    angle = JointMetric((*joint.parts, Part("cosine", slice(0, 2))))
+    assert not facts_of(angle).triangle
+    with pytest.raises(ValueError, match="needs rows that are not zero"):
+        check_domain(np.eye(5), angle)
+
+
+@pytest.mark.parametrize(
+    ("metric", "plain"),
+    [
+        (ParametrisedMetric("cityblock", {"w": np.array([2.0, 0.5, 1])}), "cityblock"),
+        (ParametrisedMetric("euclidean", {"w": np.array([2.0, 0.5, 1])}), "euclidean"),
+        (
+            ParametrisedMetric("minkowski", {"w": np.array([2.0, 0.5, 1]), "p": 3}),
+            "minkowski",
+        ),
+        (ParametrisedMetric("seuclidean", {"V": np.array([2.0, 0.5, 1])}), "euclidean"),
+        ("cosine", "cosine"),
+    ],
+    ids=str,
+)
+def test_weights_are_coordinates(metric, plain):
+    points = np.random.default_rng(0).normal(size=(7, 3))
+    scaled = in_coordinates_of(metric, points)
+    options = {"p": 3} if plain == "minkowski" else {}
+    assert_allclose(
+        cdist(scaled, scaled, plain, **options), raw_costs(points, points, metric)
+    )
+    joint = JointMetric((Part(metric, slice(0, 3)), Part("euclidean", slice(0, 2))))
+    assert_allclose(
+        in_coordinates_of(joint, points), np.hstack([scaled, points[:, :2]])
+    )
+
+
+def test_features_without_a_unit_do_not_count():
+    points = np.random.default_rng(0).normal(size=(7, 3))
+    cost = raw_costs(points, points, scaled_cityblock(np.array([2.0, 0.0, np.inf])))
+    assert_allclose(cost, cdist(points[:, :1], points[:, :1]) / 2)
+    # Unless none has one.
+    cost = raw_costs(points, points, scaled_cityblock(np.zeros(3)))
+    assert_allclose(cost, cdist(points, points, "cityblock") / 3)

@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
 from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._ot.metrics import JointMetric, Part
 from skwot._ot.quantization import quantize
 from skwot._unmixing.calibration import _hold_out, calibrate
 from tests.generators.measures import measure
@@ -21,8 +22,9 @@ def run(sources, reg="auto", debias=True, metric="euclidean"):
     return calibrate(sources, stack_measures(sources), metric, reg, debias=debias)
 
 
-def left_out_posteriors(sources, temperature, surcharges):
+def left_out_posteriors(sources, view, surcharges):
     """Class probabilities of each row by the densities of all others, one by one."""
+    temperature, exponent = view
     posteriors = []
     for k, (points, _) in enumerate(sources):
         for i in range(len(points)):
@@ -32,6 +34,7 @@ def left_out_posteriors(sources, temperature, surcharges):
                 kernel = np.exp(-cdist(points[[i]], rows[kept])[0] / temperature)
                 densities.append(masses[kept] @ kernel / masses[kept].sum())
             scaled = np.array(densities) * np.exp(-surcharges / temperature)
+            scaled **= exponent
             posteriors.append(scaled / scaled.sum())
     return np.array(posteriors)
 
@@ -39,42 +42,80 @@ def left_out_posteriors(sources, temperature, surcharges):
 @pytest.mark.parametrize("reg", ["auto", 0.1])
 def test_sources_are_unmixed_to_their_own_shares(reg):
     sources = blobs([30, 30, 30], [0.7, 1.5, 1.0])
-    temperature, surcharges, _ = run(sources, reg)
-    mean = left_out_posteriors(sources, temperature, surcharges).mean(axis=0)
+    (view,), surcharges, _ = run(sources, reg)
+    mean = left_out_posteriors(sources, view, surcharges).mean(axis=0)
     # The ridge, which is worth one of ninety rows, keeps a little of the bias.
     assert_allclose(mean, 1 / 3, atol=0.01)
     assert surcharges.min() == 0
-    plain = left_out_posteriors(sources, temperature, np.zeros(3)).mean(axis=0)
+    plain = left_out_posteriors(sources, view, np.zeros(3)).mean(axis=0)
     assert abs(plain - 1 / 3).max() > 0.03
 
 
-def test_temperature_is_the_best_of_those_tried():
+def test_temperature_and_exponent_are_the_best():
     sources = blobs([40, 40], [1.0, 1.0])
 
-    def log_loss(temperature):
-        chances = left_out_posteriors(sources, temperature, np.zeros(2))
+    def log_loss(temperature, exponent):
+        chances = left_out_posteriors(sources, (temperature, exponent), np.zeros(2))
         return -np.log(chances[np.arange(80), np.repeat([0, 1], 40)]).mean()
 
-    best = run(sources, debias=False).temperature
-    assert log_loss(best) <= min(log_loss(2 * best), log_loss(best / 2))
+    ((best, exponent),) = run(sources, debias=False).views
+    least = log_loss(best, exponent)
+    for temperature in (best / 2, best, 2 * best):
+        # The ridge moves the exponent a little.
+        for factor in (0.7, 1 / 0.7):
+            assert least < log_loss(temperature, factor * exponent) + 1e-4
+
+
+def test_each_part_of_a_metric_is_a_view():
+    sources = blobs([60, 60], [1.0, 1.0], n_features=2)
+    noise = np.random.default_rng(0).normal(size=(120, 2))
+    wide = [
+        canonical_measure(np.hstack([source.points, part]))
+        for source, part in zip(sources, np.split(noise, 2), strict=True)
+    ]
+    parts = (Part("euclidean", slice(0, 2)), Part("euclidean", slice(2, 4)))
+    told, untold = run(wide, metric=JointMetric(parts)).views
+    # By how much a unit of cost changes a log-density.
+    slopes = [view.exponent / view.temperature for view in (told, untold)]
+    assert slopes[0] > 3 * slopes[1]
+    equal = run(wide, metric=JointMetric(parts), reg=0.1).views
+    assert [view.exponent for view in equal] == [0.5, 0.5]
+
+
+def test_equal_views_count_as_one():
+    sources = blobs([60, 50], [1.0, 1.5], n_features=2)
+    doubled = [
+        source._replace(points=np.hstack([source.points, source.points]))
+        for source in sources
+    ]
+    parts = (Part("euclidean", slice(0, 2)), Part("euclidean", slice(2, 4)))
+    one, two = run(sources), run(doubled, metric=JointMetric(parts))
+    first, second = two.views
+    assert first.temperature == second.temperature == one.views[0].temperature
+    assert_allclose(first.exponent, second.exponent)
+    # The ridge is weaker by half where the exponent is split.
+    assert_allclose(first.exponent + second.exponent, one.views[0].exponent, rtol=0.02)
 
 
 def test_a_number_is_a_fraction_of_the_mean_cost():
     sources = blobs([40, 40], [1.0, 1.0])
     points = np.vstack([source.points for source in sources])
     found = run(sources, reg=0.2, debias=False)
-    assert_allclose(found.temperature, 0.2 * cdist(points, points).mean(), rtol=0.2)
+    ((temperature, exponent),) = found.views
+    assert_allclose(temperature, 0.2 * cdist(points, points).mean(), rtol=0.2)
+    assert exponent == 1
     assert_allclose(found.surcharges, 0)
 
 
 def test_soft_costs_are_those_of_rows_under_the_rest_of_their_source():
     sources = blobs([25, 25], [1.0, 2.0])
-    temperature, surcharges, soft_costs = run(sources)
-    expected = []
+    ((temperature, exponent),), surcharges, soft_costs = run(sources)
+    unit, expected = temperature / exponent, []
     for (points, _), surcharge in zip(sources, surcharges, strict=True):
         kernel = np.exp(-cdist(points, points) / temperature)
         np.fill_diagonal(kernel, 0)
-        expected.extend(surcharge - temperature * np.log(kernel.sum(axis=1) / 24))
+        logs = exponent * np.log(kernel.sum(axis=1) / 24)
+        expected.extend(surcharge - unit * logs)
     assert_allclose(soft_costs, expected)
 
 
@@ -82,24 +123,27 @@ def test_units_do_not_matter():
     sources = blobs([25, 40], [1.0, 0.5])
     scaled = [source._replace(points=1e4 * source.points) for source in sources]
     one, other = run(sources), run(scaled)
-    assert_allclose(other.temperature, 1e4 * one.temperature)
-    assert_allclose(other.surcharges, 1e4 * one.surcharges, rtol=1e-6)
+    (first,), (second,) = one.views, other.views
+    assert_allclose(second.temperature, 1e4 * first.temperature)
+    assert_allclose(second.exponent, first.exponent, rtol=1e-8)
+    assert_allclose(other.surcharges, 1e4 * one.surcharges, rtol=1e-8)
 
 
 def test_rows_given_twice_do_not_know_themselves_better():
     sources = blobs([30, 30], [1.0, 1.0])
     doubled = [canonical_measure(np.repeat(s.points, 2, axis=0)) for s in sources]
     one, other = run(sources), run(doubled)
-    assert_allclose(other.temperature, one.temperature)
-    assert_allclose(other.surcharges, one.surcharges)
+    assert_allclose(other.views, one.views, rtol=1e-6)
+    assert_allclose(other.surcharges, one.surcharges, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     "sources", [[measure([0.0, 1.0, 5.0])], [measure([0.0]), measure([3.0])]]
 )
 def test_where_nothing_can_be_left_out_there_is_a_default(sources):
-    temperature, surcharges, _ = run(sources)
+    ((temperature, exponent),), surcharges, _ = run(sources)
     assert temperature > 0
+    assert exponent == 1
     assert_allclose(surcharges, 0)
 
 
@@ -112,7 +156,7 @@ def test_quantised_sources_are_classified_by_rows_that_are_not_their_centres():
     whole = run(sources)
     stacked = stack_measures(centres)
     fewer = calibrate(sources, stacked, "euclidean", "auto", debias=True)
-    assert 0.3 < fewer.temperature / whole.temperature < 3
+    assert 0.3 < fewer.views[0].temperature / whole.views[0].temperature < 3
     assert np.argmax(fewer.surcharges) == np.argmax(whole.surcharges)
 
 

@@ -1,31 +1,30 @@
-"""Entropic transport with a free source marginal: the likelihood of a mixture.
+"""Semi-relaxed transport between sources and target: the likelihood of a mixture.
 
-For the reweighted sources a = H w and the target b, the loss is
+With the soft cost ``S_k(x) = -log L_k(x)`` of mass at x for source k, in units of a
+temperature (see :mod:`~skwot._unmixing.views`), surcharges s, and target masses b at
+the points x_j, the loss is
 
-    f(w) = min_P <c, P> + eps KL(P | a b^T)   subject to   P^T 1 = b
-         = -eps sum_j b_j log sum_i a_i exp(-c_ij / eps)
+    f(w) = min_P <S + s, P> + KL(P | w b^T)   subject to   P^T 1 = b
+         = -sum_j b_j log sum_k w_k exp(-s_k) L_k(x_j)
 
-(Rigollet & Weed, 2018; Vayer & Lasalle, 2025): up to the factor, minus the
-log-likelihood of the target's rows under a mixture of kernel densities
+(Rigollet & Weed, 2018; Vayer & Lasalle, 2025), minus the log-likelihood of the target's
+rows under a mixture of densities. With one view whose exponent is one, it is also the
+entropic cost of transport from the atoms of the mixture ``H w`` with a free marginal.
+So f is convex and smooth in w, and needs no transport problem. With the gradient
+function (Lindsay, 1983)
 
-    L_jk = exp(-s_k / eps) sum_i H_ik exp(-c_ij / eps),
+    D_k(w) = sum_j b_j L_jk / (L w)_j,   L_jk = exp(-s_k) L_k(x_j),
 
-where s_k is the surcharge of source k. So f is convex and smooth in w, and needs no
-transport problem. With the gradient function (Lindsay, 1983)
-
-    D_k(w) = sum_j b_j L_jk / (L w)_j
-
-its gradient is ``-eps D``, and Jensen's inequality bounds the optimum from below by
-``f(w) - eps log max_k D_k(w)``.
+its gradient is ``-D``, and Jensen's inequality bounds the optimum from below by
+``f(w) - log max_k D_k(w)``.
 """
 
+from collections.abc import Sequence
 from copy import copy
 
 import numpy as np
 import torch
-from scipy import sparse
 
-from skwot._ot.ground_costs import BlockCost
 from skwot._typing import Array
 from skwot._unmixing.problem import (
     ROUNDING,
@@ -36,23 +35,23 @@ from skwot._unmixing.problem import (
     Touching,
     Unmixing,
 )
+from skwot._unmixing.views import Densities, View, unit_of
 
 _LEAST_START = 1e-3  # weight of each source where the search for a replicate's begins
 
 
 class SemirelaxedLoss(Objective):
-    """Minus the log-likelihood of a mixture of kernel densities, per unit of target.
+    """Minus the log-likelihood of a mixture of densities, per unit of target.
 
-    Values are in units of the temperature. The densities of all target atoms under all
-    sources are computed once, by blocks of costs. A plane's record holds the weights at
-    which it touches.
+    Values are in units of the temperature. A plane's record holds the weights at which
+    it touches.
 
     Parameters
     ----------
     problem : Problem
         Its surcharges are costs of a unit of mass of each source.
-    temperature : float
-        In units of the ground cost.
+    views : sequence of View
+        One for each part of the problem's metric.
 
     Attributes
     ----------
@@ -60,20 +59,26 @@ class SemirelaxedLoss(Objective):
         L with each row divided by its largest entry.
     """
 
-    def __init__(self, problem: Problem, temperature: float) -> None:
-        costs = problem.costs()
-        self._costs, self._eps = costs, temperature / costs.unit
-        super().__init__(problem.marginals, temperature, ROUNDING)
+    def __init__(self, problem: Problem, views: Sequence[View]) -> None:
+        self._outlier_cost = problem.outlier_cost
+        self._views = Densities(
+            problem.sources.points, problem.target.points, problem.metric, views
+        )
+        super().__init__(problem.marginals, unit_of(views), ROUNDING)
 
     def _set_masses(self) -> None:
-        masses, _, surcharges = self.marginals
-        scaled = masses @ sparse.diags_array(np.exp(-surcharges))
-        self._scaled = sparse.csr_array(scaled)
-        shift, sums = _kernel_sums(self._costs, self._scaled, self._eps)
-        largest = sums.max(axis=1)
-        self.densities = sums / largest[:, None]
-        self._shift = shift - np.log(largest)
-        self._offset = float(self.marginals.target @ self._shift)
+        masses, target, surcharges = self.marginals
+        if self._outlier_cost is None:
+            logs = self._views.logarithms(masses)
+        else:
+            logs = self._views.logarithms(masses[:-1, :-1])
+            outliers = np.full((len(logs), 1), -self._outlier_cost / self.unit)
+            logs = np.append(logs, outliers, axis=1)
+        logs -= surcharges
+        largest = logs.max(axis=1)
+        self.densities = np.exp(logs - largest[:, None])
+        self._shift = -largest
+        self._offset = float(target @ self._shift)
 
     def differentiable(self, w: torch.Tensor) -> tuple[torch.Tensor, Touching]:
         """See :meth:`Objective.differentiable`: the tangent at `w`."""
@@ -113,7 +118,7 @@ class SemirelaxedLoss(Objective):
         marginal has no potential.
         """
         weights = multipliers @ np.array([plane.record for plane in planes])
-        return np.zeros(self._costs.shape[0]), self._soft_costs(weights)
+        return np.zeros(self.marginals.masses.shape[0]), self._soft_costs(weights)
 
     def _soft_costs(self, weights: Array) -> Array:
         with np.errstate(divide="ignore"):
@@ -130,7 +135,8 @@ class SemirelaxedLoss(Objective):
         rows = np.flatnonzero(marginals.masses.sum(axis=1))
         columns = np.flatnonzero(marginals.target)
         other = copy(self)
-        other._costs = self._costs.between(rows, columns)
+        atoms = rows if self._outlier_cost is None else rows[:-1]
+        other._views = self._views.between(atoms, columns)
         other.marginals = marginals._replace(
             masses=marginals.masses[rows], target=marginals.target[columns]
         )
@@ -142,35 +148,7 @@ class SemirelaxedLoss(Objective):
 
     def complete(self, found: Unmixing) -> Unmixing:
         """Give the potentials of the weights found, by which points are assigned."""
-        zero = np.zeros(self._costs.shape[0])
         return found._replace(
-            alpha=zero,
+            alpha=np.zeros(self.marginals.masses.shape[0]),
             beta=self.unit * self._soft_costs(found.weights),
-            plan_alpha=zero,
-            temperature=self.unit,
         )
-
-
-def _kernel_sums(
-    costs: BlockCost, masses: sparse.csr_array, eps: float
-) -> tuple[Array, Array]:
-    """Sum the kernel over the atoms of each source, in one pass over the costs.
-
-    Returns
-    -------
-    shift : ndarray of shape (m,)
-        Least cost of each target atom, in temperatures.
-    sums : ndarray of shape (m, K)
-        ``sum_i masses_ik exp(shift_j - c_ij / eps)``.
-    """
-    m = costs.shape[1]
-    shift, sums = np.full(m, np.inf), np.zeros((m, masses.shape[1]))
-    for rows, block in costs.blocks():
-        levels = block / eps
-        lower = np.minimum(shift, levels.min(axis=0))
-        sums *= np.exp(lower - shift)[:, None]
-        np.subtract(lower, levels, out=levels)
-        np.exp(levels, out=levels)
-        sums += (masses[rows].T @ levels).T
-        shift = lower
-    return shift, sums

@@ -8,6 +8,7 @@ from skwot._unmixing.losses.semirelaxed import SemirelaxedLoss
 from skwot._unmixing.problem import Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
 from skwot._unmixing.solvers.newton import solve_newton
+from skwot._unmixing.views import View
 from tests.generators.measures import measure, overlapping_sources, rule
 
 
@@ -17,7 +18,7 @@ def objective_of(seed):
     n_sources = len(case.sources)
     surcharges = rng.uniform(0, 0.3, n_sources) * (seed % 2)
     problem = case.problem(surcharges=surcharges)
-    return SemirelaxedLoss(problem, float(rng.uniform(0.05, 1.0)))
+    return SemirelaxedLoss(problem, [View(float(rng.uniform(0.05, 1.0)), 1.0)])
 
 
 def by_expectation_maximisation(objective, weights, n_steps=3000):
@@ -74,7 +75,8 @@ def test_equal_sources_share_without_a_failure():
     sources = stack_measures([measure(points), measure(points), measure(points + 5)])
     target = measure(np.vstack([points[:15], points[:5] + 5]))
     found = solve_newton(
-        SemirelaxedLoss(Problem(sources, target, "euclidean"), 0.3), rule(500, 1e-9)
+        SemirelaxedLoss(Problem(sources, target, "euclidean"), [View(0.3, 1.0)]),
+        rule(500, 1e-9),
     )
     assert found.converged
     assert_allclose(found.weights[:2].sum(), 0.75, atol=0.02)
