@@ -1,13 +1,16 @@
 """Cell-type proportions in flow cytometry: HIPC T-cell panel, Stanford.
 
     python -m benchmarks.bench_hipc --data hipc_stanford.npz
-        [--max-support 500 1000 2000] [--seeds 5] [--exact N ...]
+        [--loss wasserstein] [--classifier] [--max-support 500 1000 2000] [--seeds 5]
+        [--exact N ...]
 
 31,342 cells of one patient in ten gated types against 33,992 cells of another, seven
 markers, clipped at zero and scaled on the source [1]_. Prints time, peak memory and
 the error of the proportions with `max_support`, for several seeds of its k-means and
 whether a second run gives the same bits; with ``--exact`` also of exact solves, without
-quantisation, on N cells of each patient. Each solve is in a process of its own.
+quantisation, on N cells of each patient, where zero are all. ``--loss semirelaxed``
+and ``--classifier``, a logistic regression, choose how. Each solve is in a process of
+its own.
 
 The file holds the arrays X_source, y_source, X_target and y_target; the data are in
 CytOpT's repository, sistm/CytOpT-R, data/HIPC_Stanford.RData.
@@ -24,6 +27,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import MinMaxScaler
 
 from skwot import WassersteinUnmixer, stack_sources
@@ -47,11 +51,15 @@ def cells(path, size=None):
     return {name: source[label == name] for name in names}, target, shares
 
 
-def fit(path, size, **parameters):
+def fit(path, size, loss, classifier, **parameters):
     sources, target, truth = cells(path, size)
     rows = stack_sources(sources, target)
     start = time.perf_counter()
-    unmixer = WassersteinUnmixer(solver="lp", **parameters).fit(*rows)
+    unmixer = WassersteinUnmixer(
+        loss=loss,
+        classifier=LogisticRegression(max_iter=5000) if classifier else None,
+        **parameters,
+    ).fit(*rows)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     n_source = sum(len(source) for source in sources.values())
@@ -65,14 +73,13 @@ def fit(path, size, **parameters):
     print("weights", *unmixer.weights_.tolist())
 
 
-def run(path, size, max_support, seed=0):
+def run(how, size, max_support, seed=0):
     """Weights as another process prints them."""
     command = [
         sys.executable,
         "-m",
         "benchmarks.bench_hipc",
-        "--data",
-        path,
+        *how,
         "--one",
         str(size),
     ]
@@ -87,11 +94,11 @@ def run(path, size, max_support, seed=0):
     return np.array(weights.split(), float)
 
 
-def run_whole(path, max_support, n_seeds):
+def run_whole(path, how, max_support, n_seeds):
     """All cells, with several seeds and the first of them twice."""
     truth = cells(path)[2]
-    found = np.array([run(path, 0, max_support, seed) for seed in range(n_seeds)])
-    again = run(path, 0, max_support)
+    found = np.array([run(how, 0, max_support, seed) for seed in range(n_seeds)])
+    again = run(how, 0, max_support)
     errors = abs(found - truth).mean(axis=1)
     print(
         f"max_support={max_support}: mean absolute error {errors.mean():.4f} "
@@ -107,6 +114,10 @@ def run_whole(path, max_support, n_seeds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
+    parser.add_argument(
+        "--loss", default="wasserstein", choices=["wasserstein", "semirelaxed"]
+    )
+    parser.add_argument("--classifier", action="store_true")
     parser.add_argument("--max-support", type=int, nargs="*", default=[500, 1000, 2000])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--exact", type=int, nargs="*", default=[])
@@ -120,15 +131,24 @@ def main():
         if options.seed is not None:
             (max_support,) = options.max_support
             chosen = {"max_support": max_support, "random_state": options.seed}
-        return fit(options.data, options.one or None, **chosen)
+        fit(
+            options.data,
+            options.one or None,
+            options.loss,
+            options.classifier,
+            **chosen,
+        )
+        return
+    how = ["--data", options.data, "--loss", options.loss]
+    how += ["--classifier"] * options.classifier
     whole = {
-        max_support: run_whole(options.data, max_support, options.seeds)
+        max_support: run_whole(options.data, how, max_support, options.seeds)
         for max_support in options.max_support
     }
     for size in options.exact:
-        exact = run(options.data, size, 0)
+        exact = run(how, size, 0)
         for max_support, weights in whole.items():
-            same = run(options.data, size, max_support)
+            same = run(how, size, max_support)
             print(
                 f"mean absolute difference to the exact solve on {size}: "
                 f"{abs(same - exact).mean():.5f} for max_support={max_support} on the "

@@ -616,7 +616,7 @@ class WassersteinUnmixer(
         self.source_spread_ = expected_costs(stacked, metric)
         if self.loss == "semirelaxed":
             views, self.source_surcharges_, soft_costs = calibrate(
-                sources, stacked, metric, self.reg, debias=self._debiases
+                sources, fewer, stacked, metric, self.reg, debias=self._debiases
             )
             self.temperature_ = unit_of(views)
             self.view_temperatures_ = np.array([view.temperature for view in views])
@@ -632,7 +632,7 @@ class WassersteinUnmixer(
             self._set_solution(target, found, 0.0)
             self.quantization_error_ = 0.0
             return
-        target, moved = self._quantize(target, metric, random_state)
+        target, moved, _ = self._quantize(target, metric, random_state)
         known = Problem(stacked, target, metric, self.outlier_cost_)
         self.source_noise_ = self._measure_noise(sources, seed, known)
         # The sources' own rows are no other sample.

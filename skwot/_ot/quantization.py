@@ -25,10 +25,13 @@ class Quantization(NamedTuple):
         In canonical form.
     cost : float
         What the move costs, at most: mass times ground cost, summed.
+    nearest : ndarray of shape (n,)
+        Where each atom has gone: a row of the points.
     """
 
     measure: Measure
     cost: float
+    nearest: Index
 
 
 def quantize(
@@ -58,14 +61,16 @@ def quantize(
     """
     points, masses = measure
     if n_points is None or len(points) <= n_points:
-        return Quantization(measure, 0.0)
+        return Quantization(measure, 0.0, np.arange(len(points)))
     coordinates = in_coordinates_of(metric, points)
     nearest = _nearest_centre(coordinates, masses, n_points, random_state)
     total = np.bincount(nearest, masses).astype(np.float64)
     sums = [np.bincount(nearest, masses * column) for column in points.T]
     centres = np.column_stack(sums) / total[:, None]
-    moved = canonical_measure(centres, total)
-    return Quantization(moved, _cost_of_move(points, masses, centres, nearest, metric))
+    cost = _cost_of_move(points, masses, centres, nearest, metric)
+    # Rows that are sorted, and equal ones merged, are those of the canonical form.
+    _, rank = np.unique(centres + 0.0, axis=0, return_inverse=True)
+    return Quantization(canonical_measure(centres, total), cost, rank[nearest])
 
 
 def _nearest_centre(

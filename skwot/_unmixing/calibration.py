@@ -19,6 +19,7 @@ from scipy.special import log_softmax
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, SourceMeasures, quantile_atoms
 from skwot._ot.metrics import Metric, parts_of
+from skwot._ot.quantization import Quantization
 from skwot._typing import Array, Index
 from skwot._unmixing.views import TINY, View, unit_of
 
@@ -60,19 +61,29 @@ class _HeldOut(NamedTuple):
     source : ndarray of shape (r,)
         Whose row it is.
     atom : ndarray of shape (r,)
-        Its atom among all sources'; -1 if it is none, because they were quantised.
+        Its atom among all sources'; the centre that it went to, if they were quantised.
     removed : ndarray of shape (r,)
         What leaving the row out takes of its source's mass.
+    without : ndarray of shape (r, d)
+        Where the atom is without the row: a centre moves.
     """
 
     points: Array
     source: Index
     atom: Index
     removed: Array
+    without: Array
+
+    def seen_in(self, columns: slice) -> "_HeldOut":
+        """Restrict the points to some of their columns."""
+        return self._replace(
+            points=self.points[:, columns], without=self.without[:, columns]
+        )
 
 
 def calibrate(
     sources: list[Measure],
+    fewer: list[Quantization],
     stacked: SourceMeasures,
     metric: Metric,
     reg: str | float,
@@ -88,8 +99,10 @@ def calibrate(
     ----------
     sources : list of K Measure
         As they were given.
+    fewer : list of K Quantization
+        As they are solved: some may have fewer points.
     stacked : SourceMeasures
-        As they are solved: some may be quantised.
+        The same on their common support.
     metric : Metric
         The sum of a cost for each view.
     reg : "auto" or float
@@ -102,20 +115,19 @@ def calibrate(
     -------
     Calibration
     """
-    rows = _hold_out(sources, stacked)
-    known = not rows.removed.any()
-    if known:
-        # Sources of single points, or whose centres are all that is known.
-        debias = debias and bool((rows.atom < 0).any())
-    fit = _Fit(rows.source, debias=debias, exponents=reg == "auto" and not known)
+    rows = _hold_out(sources, fewer, stacked)
+    sampled = bool(rows.removed.any())  # and not known, as single points are
+    fit = _Fit(
+        rows.source, debias=debias and sampled, exponents=reg == "auto" and sampled
+    )
     temperatures, logs = [], []
     for part, columns in parts_of(metric):
-        seen = rows._replace(points=rows.points[:, columns])
+        seen = rows.seen_in(columns)
         atoms = stacked._replace(points=stacked.points[:, columns])
         step = -(-len(seen.points) * len(atoms.points) // _BLOCK_ENTRIES)
         mean = float(ground_cost(atoms.points, seen.points[::step], part).mean()) or 1.0
         fractions = _FRACTIONS if reg == "auto" else np.array([float(reg)])
-        if reg == "auto" and (known or len(sources) == 1):
+        if reg == "auto" and (len(sources) == 1 or not sampled):
             fractions = np.array([_DEFAULT])
         tried = _log_densities(seen, atoms, part, fractions * mean)
         best = int(np.argmin([fit(one[:, :, None]).loss for one in tried]))
@@ -131,7 +143,9 @@ def calibrate(
     return Calibration(views, surcharges, surcharges[rows.source] - unit * own)
 
 
-def _hold_out(sources: list[Measure], stacked: SourceMeasures) -> _HeldOut:
+def _hold_out(
+    sources: list[Measure], fewer: list[Quantization], stacked: SourceMeasures
+) -> _HeldOut:
     """Take rows at even quantiles of each source's mass."""
     size = max(_ROWS_OF_EACH, _ROWS // len(sources))
     columns = stacked.masses.tocsc()
@@ -140,16 +154,20 @@ def _hold_out(sources: list[Measure], stacked: SourceMeasures) -> _HeldOut:
         chosen = np.arange(len(masses))
         if len(masses) > size:
             chosen = quantile_atoms(masses, size)
-        own = columns.indices[columns.indptr[k] : columns.indptr[k + 1]]
-        whole = len(own) == len(masses)
+        own = slice(columns.indptr[k], columns.indptr[k + 1])
+        nearest = fewer[k].nearest[chosen]
+        atoms, whole = columns.indices[own][nearest], columns.data[own][nearest]
         # A row's mass, where all rows have the same and are distinct. What rounding
         # would leave of an atom would know itself.
-        row = (1 + _ROUNDING) * float(masses @ masses)
-        removed = np.minimum(masses, row)[chosen] * whole
-        atoms = own[chosen] if whole else np.full(len(chosen), -1)
+        removed = np.minimum(masses[chosen], float(masses @ masses))
+        removed = np.where(removed < (1 - _ROUNDING) * whole, removed, whole)
         # A source of a single point is known, not sampled.
         removed[removed >= 1] = 0.0
-        parts.append((points[chosen], np.full(len(chosen), k), atoms, removed))
+        rows, centres = points[chosen], stacked.points[atoms]
+        rest = np.where(removed < whole, whole - removed, 1.0)
+        shift = (removed / rest)[:, None] * (centres - rows)
+        source = np.full(len(chosen), k)
+        parts.append((rows, source, atoms, removed, centres + shift))
     return _HeldOut(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
@@ -163,10 +181,10 @@ def _log_densities(
         source, atom, removed = rows.source[part], rows.atom[part], rows.removed[part]
         cost = ground_cost(stacked.points, rows.points[part], metric)
         order = np.arange(len(part))
-        own = stacked.masses[atom].toarray() * (atom >= 0)[:, None]
+        own = stacked.masses[atom].toarray()
         own[order, source] -= removed
-        own_cost = np.where(own.any(axis=1), cost[atom, order], np.inf)
-        cost[atom[atom >= 0], order[atom >= 0]] = np.inf
+        own_cost = np.where(own.any(axis=1), _costs_without(rows, part, metric), np.inf)
+        cost[atom, order] = np.inf
         least = np.minimum(cost.min(axis=0), own_cost)
         for logs, temperature in zip(found, temperatures.tolist(), strict=True):
             kernel = np.exp((least - cost) / temperature)
@@ -176,6 +194,11 @@ def _log_densities(
             shift = least[:, None] / temperature
             logs.append(np.log(np.maximum(sums, TINY)) - shift)
     return [np.concatenate(logs) for logs in found]
+
+
+def _costs_without(rows: _HeldOut, part: Index, metric: Metric) -> Array:
+    """Cost between some of the rows and their atoms without them."""
+    return np.diagonal(ground_cost(rows.without[part], rows.points[part], metric))
 
 
 class _Found(NamedTuple):

@@ -22,14 +22,14 @@ def cost_between(one, other, metric):
 def test_the_move_is_paid_and_bounds_the_change(metric):
     one, other = sample(0), sample(1)
     moved = [quantize(m, 20, metric, np.random.RandomState(0)) for m in (one, other)]
-    for before, (after, paid) in zip((one, other), moved, strict=True):
+    for before, (after, paid, _) in zip((one, other), moved, strict=True):
         assert len(after.masses) <= 20
         assert_allclose(after.masses.sum(), 1)
         # The centres are means, so that the mean stays.
         assert_allclose(moments(after)[0], moments(before)[0], atol=1e-12)
         assert 0 < cost_between(before, after, metric) <= paid * (1 + 1e-12)
     loss = cost_between(moved[0].measure, moved[1].measure, metric)
-    bound = loss_error(loss, [paid for _, paid in moved], metric)
+    bound = loss_error(loss, [each.cost for each in moved], metric)
     assert abs(cost_between(one, other, metric) - loss) <= bound
 
 
@@ -52,3 +52,13 @@ def test_one_seed_one_result():
         for _ in range(2)
     ]
     assert_array_equal(*results)
+
+
+def test_it_says_where_each_atom_has_gone():
+    measure = sample(3)
+    moved = quantize(measure, 10, "euclidean", np.random.RandomState(0))
+    assert moved.nearest.shape == (len(measure.points),)
+    for centre, mass, number in zip(*moved.measure, range(10), strict=True):
+        own = moved.nearest == number
+        assert_allclose(measure.masses[own].sum(), mass)
+        assert_allclose(np.average(measure.points[own], 0, measure.masses[own]), centre)

@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist
 
 from skwot._ot.measures import canonical_measure, stack_measures
 from skwot._ot.metrics import JointMetric, Part
-from skwot._ot.quantization import quantize
+from skwot._ot.quantization import Quantization, quantize
 from skwot._unmixing.calibration import _hold_out, calibrate
 from tests.generators.measures import measure
 
@@ -19,7 +19,12 @@ def blobs(sizes, scales, seed=0, n_features=3):
 
 
 def run(sources, reg="auto", debias=True, metric="euclidean"):
-    return calibrate(sources, stack_measures(sources), metric, reg, debias=debias)
+    stacked = stack_measures(sources)
+    return calibrate(sources, unmoved(sources), stacked, metric, reg, debias=debias)
+
+
+def unmoved(sources):
+    return [Quantization(one, 0.0, np.arange(len(one.points))) for one in sources]
 
 
 def left_out_posteriors(sources, view, surcharges):
@@ -147,15 +152,15 @@ def test_where_nothing_can_be_left_out_there_is_a_default(sources):
     assert_allclose(surcharges, 0)
 
 
-def test_quantised_sources_are_classified_by_rows_that_are_not_their_centres():
+def test_quantised_sources_are_classified_without_the_rows():
     sources = blobs([4000, 4000], [1.0, 2.0], n_features=2)
     centres = [
-        quantize(source, 200, "euclidean", np.random.RandomState(0)).measure
+        quantize(source, 200, "euclidean", np.random.RandomState(0))
         for source in sources
     ]
     whole = run(sources)
-    stacked = stack_measures(centres)
-    fewer = calibrate(sources, stacked, "euclidean", "auto", debias=True)
+    stacked = stack_measures([one.measure for one in centres])
+    fewer = calibrate(sources, centres, stacked, "euclidean", "auto", debias=True)
     assert 0.3 < fewer.views[0].temperature / whole.views[0].temperature < 3
     assert np.argmax(fewer.surcharges) == np.argmax(whole.surcharges)
 
@@ -163,6 +168,21 @@ def test_quantised_sources_are_classified_by_rows_that_are_not_their_centres():
 def test_a_row_that_is_left_out_is_left_out_to_the_last_digit():
     for size in range(2, 300):
         source = measure(np.arange(float(size)))
-        rows = _hold_out([source], stack_measures([source]))
+        rows = _hold_out([source], unmoved([source]), stack_measures([source]))
         # Of one among equal masses, rounding must not leave anything.
         assert_array_equal(source.masses[rows.atom], rows.removed)
+        assert_array_equal(rows.without, source.points)
+
+
+def test_a_centre_moves_when_a_row_leaves_it():
+    source = measure([0.0, 1.0, 5.0, 10.0, 13.0])
+    moved = Quantization(
+        measure([2.0, 11.5], np.array([0.6, 0.4])), 0.0, np.array([0, 0, 0, 1, 1])
+    )
+    rows = _hold_out([source], [moved], stack_measures([moved.measure]))
+    assert_array_equal(rows.atom, [0, 0, 0, 1, 1])
+    assert_allclose(rows.removed, 0.2)
+    assert_allclose(rows.without[:, 0], [3, 2.5, 0.5, 13, 10])
+    alone = moved._replace(measure=source, nearest=np.arange(5))
+    rows = _hold_out([source], [alone], stack_measures([source]))
+    assert_array_equal(rows.removed, source.masses)
