@@ -199,3 +199,15 @@ PRECOMPUTED = WassersteinUnmixer(metric="precomputed")
 )
 def test_check_estimator(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "semirelaxed"])
+def test_goodness_of_fit_is_that_of_the_rows(loss):
+    both = fit_both({"loss": loss})
+    for samples in ((None, None), (NEW, NEW_COSTS)):
+        one, other = (
+            unmixer.goodness_of_fit(sample, n_resamples=5, random_state=0)
+            for unmixer, sample in zip(both, samples, strict=True)
+        )
+        assert_allclose(other.statistic, one.statistic, rtol=1e-9)
+        assert_allclose(other.null_distribution, one.null_distribution, rtol=1e-9)
