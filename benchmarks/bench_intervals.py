@@ -9,9 +9,9 @@ enough of them. An interval covers if it contains the w of its class: the preval
 in the population, not the share in the sample. The draws are the same for each method.
 As many are made as fit into the minutes given to each set.
 
-Rows are compared by 20 principal components, also with ``debias``, or by the
-probabilities of a logistic regression, by transport (W1) and by the semi-relaxed
-loss. What plain resampling makes of rows whose
+By transport (W1), rows are compared by 20 principal components, also with ``debias``,
+or by the probabilities of a logistic regression; by the semi-relaxed loss by all
+features, also with such probabilities. What plain resampling makes of rows whose
 classes are known shows how much is left to any method.
 
 Prints the share of intervals that cover, at a nominal 95 %, with its standard error
@@ -115,7 +115,7 @@ def intervals(X, y, target, counts, chosen, n_resamples):
         "W1, components": (WassersteinUnmixer(), *components(X, target)),
         "W1, debiased": (WassersteinUnmixer(debias=True), *components(X, target)),
         "W1, classifier": (WassersteinUnmixer(classifier=classifier()), X, target),
-        "semirelaxed": (WassersteinUnmixer(loss="semirelaxed"), *components(X, target)),
+        "semirelaxed": (WassersteinUnmixer(loss="semirelaxed"), X, target),
         "semirelaxed, classifier": (
             WassersteinUnmixer(loss="semirelaxed", classifier=classifier()),
             X,

@@ -43,7 +43,7 @@ def test_pvalues_of_mixtures_are_not_too_small_with_transport():
         result = unmixer.goodness_of_fit(target, n_resamples=19, random_state=seed)
         values.append(result.pvalue)
     assert np.mean(np.array(values) <= 0.1) <= 0.1
-    moved = target + [0.0, 2.0, 0.0]
+    moved = target + np.array([0.0, 2.0, 0.0])
     assert unmixer.goodness_of_fit(moved, n_resamples=19).pvalue == 0.05
 
 
