@@ -5,7 +5,8 @@
 On digits, breast cancer and wine: half of the rows go to ``GridSearchCV`` with
 ``PrevalenceShiftSplit``, over two losses and three metrics in a ``Pipeline`` with a
 scaler. Then every setting is fitted to that half, and estimates bags of 200 rows from
-the other half, with prevalences from Dirichlet(1). Prints the setting chosen, its mean absolute error, and that of every setting.
+the other half, with prevalences from Dirichlet(1). Prints the setting chosen, its mean
+absolute error, and that of every setting.
 """
 
 import argparse
