@@ -3,22 +3,28 @@
 Every function takes stacks of matrices, one matrix a row, as NumPy arrays or PyTorch
 tensors, and returns the same kind. The optimal map between two centred Gaussians with
 covariances C and D is linear, with the symmetric positive semi-definite matrix T that
-fulfils ``T C T = D``. With the root R = D^(1/2) it is ``T = R (R C R)^(-1/2) R``
-(Peyré & Cuturi, 2019, Computational Optimal Transport, remark 2.31): the roots of
-targets that do not change are computed once.
+fulfils ``T C T = D``. For any factors ``C = F F^T`` and ``D = R R^T`` it is
+``T = R (R^T C R)^(-1/2) R^T`` (Peyré & Cuturi, 2019, Computational Optimal Transport,
+remark 2.31), and the matrix in brackets is ``(R^T F) (R^T F)^T``: so factors are
+computed once for each component, and covariances are never multiplied, which would
+square their condition.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from skwot._gmm.arrays import eye_like, namespace
+from skwot._gmm.arrays import as_like, eye_like, namespace, to_numpy
+from skwot._typing import Index, Mask
 
 _EPS = float(np.finfo(np.float64).eps)
 # A squared Bures distance below this part of tr C + tr D has lost more than half of its
 # digits to cancellation in the usual formula.
 _CANCELLING = 1e-6
+# Eigenvalues further apart than this have squares of singular values that are not exact
+# enough.
+_WIDE = 1e-6
 
 
 def inner_products(matrices: Any, others: Any) -> Any:
@@ -52,22 +58,6 @@ def spectral_roots(covariances: Any) -> Any:
     return xp.sqrt(xp.clip(xp.linalg.eigvalsh(covariances), 0, None))
 
 
-def matrix_roots(covariances: Any) -> Any:
-    """Symmetric positive semi-definite square roots.
-
-    Parameters
-    ----------
-    covariances : array of shape (..., d, d)
-
-    Returns
-    -------
-    array of shape (..., d, d)
-    """
-    xp = namespace(covariances)
-    values, vectors = xp.linalg.eigh(covariances)
-    return (vectors * xp.sqrt(xp.clip(values, 0, None))[..., None, :]) @ vectors.mT
-
-
 def bures_lower_bounds(spectra: Any, target_spectra: Any) -> Any:
     """Bound the squared Bures distance of every pair of covariances from below.
 
@@ -90,87 +80,146 @@ def bures_lower_bounds(spectra: Any, target_spectra: Any) -> Any:
     return ((spectra[:, None] - target_spectra) ** 2).sum(-1)
 
 
-def pair_eigensystems(covariances: Any, target_roots: Any) -> tuple[Any, Any]:
-    """Eigenvalues and eigenvectors of (R C R)^(1/2), the only costly part of a pair.
+def factorise(covariances: Any, order: Index) -> tuple[Any, Mask]:
+    """Factor covariances as ``F F^T``, and say which of them are singular.
+
+    The factor is Cholesky's, of the features in the order of falling variance. Then it
+    is graded, and so are products of two factors: what features of small variance do
+    is not lost in the rounding of those of large variance.
 
     Parameters
     ----------
     covariances : array of shape (n, d, d)
-        The matrices C.
-    target_roots : array of shape (n, d, d)
-        The matrices R.
+    order : ndarray of shape (d,)
+        A permutation of the features, see :func:`falling_variance`.
 
     Returns
     -------
-    values : array of shape (n, d)
-        Eigenvalues, ascending. Their sum is the fidelity of the pair. An eigenvalue
-        whose square is within rounding of zero is zero.
-    vectors : array of shape (n, d, d)
-        Eigenvectors, in columns.
+    factors : array of shape (n, d, d)
+        With rows in the order of the features.
+    singular : ndarray of shape (n,), bool
+        Whether a feature is a combination of others, to rounding. Such a covariance has
+        the factor ``S V L^(1/2)``, where ``V L V^T`` is the correlation matrix and S
+        holds the standard deviations.
     """
-    xp = namespace(covariances)
-    squares, vectors = xp.linalg.eigh(target_roots @ covariances @ target_roots)
-    rounding = squares.shape[-1] * _EPS * squares[..., -1:]
-    return xp.sqrt(xp.where(squares > rounding, squares, 0.0)), vectors
+    xp, d = namespace(covariances), covariances.shape[-1]
+    ordered = covariances[:, order][:, :, order]
+    lower, failed = _cholesky(ordered)
+    pivots = xp.einsum("nkk->nk", lower) ** 2
+    lost = pivots <= d * _EPS * xp.einsum("nkk->nk", ordered)
+    singular = failed | to_numpy(lost).any(axis=1)
+    if singular.any():
+        lower[singular] = _correlation_roots(ordered[singular])
+    factors = xp.empty_like(lower)
+    factors[:, order] = lower
+    return factors, singular
 
 
-def squared_bures(covariances: Any, maps: Any, traces: Any, eigenvalues: Any) -> Any:
-    """Squared Bures distance of each pair.
+def falling_variance(covariances: Any) -> Index:
+    """Features in the order of falling mean variance, for all components together."""
+    variances = to_numpy(namespace(covariances).einsum("nkk->nk", covariances))
+    return np.argsort(-variances.mean(axis=0), kind="stable")
 
-    It is ``tr C + tr D - 2 tr (R C R)^(1/2)`` (Peyré & Cuturi, 2019, remark 2.31).
-    Where C and D are so close that this cancels, it is the mean squared displacement
-    by the map, ``tr (I - T) C (I - T)``.
 
-    Parameters
+def _cholesky(matrices: Any) -> tuple[Any, Mask]:
+    """Lower factors, and where there are none."""
+    failed = np.zeros(len(matrices), dtype=bool)
+    if not isinstance(matrices, np.ndarray):
+        lower, info = torch.linalg.cholesky_ex(matrices)
+        return lower, to_numpy(info) > 0
+    try:
+        return np.linalg.cholesky(matrices), failed
+    except np.linalg.LinAlgError:
+        lower = np.zeros_like(matrices)
+    for number, matrix in enumerate(matrices):
+        try:
+            lower[number] = np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            failed[number] = True
+    return lower, failed
+
+
+def _correlation_roots(covariances: Any) -> Any:
+    """Factors of covariances that may be singular."""
+    xp, d = namespace(covariances), covariances.shape[-1]
+    variances = xp.einsum("nkk->nk", covariances)
+    positive = variances > 0
+    scales = xp.sqrt(xp.where(positive, variances, 0.0))
+    inverse = positive / xp.where(positive, scales, 1.0)
+    correlations = inverse[:, :, None] * covariances * inverse[:, None, :]
+    values, vectors = xp.linalg.eigh(correlations)
+    values = xp.where(values > d * _EPS * values[:, -1:], values, 0.0)
+    return scales[:, :, None] * vectors * xp.sqrt(values)[:, None, :]
+
+
+class Pairs(NamedTuple):
+    """What is known of pairs of centred Gaussians.
+
+    Attributes
     ----------
-    covariances : array of shape (n, d, d)
-        The matrices C.
+    squares : array of shape (n,)
+        Squared Bures distances.
     maps : array of shape (n, d, d)
-        The matrices T of :func:`transport_maps`.
-    traces : array of shape (n,)
-        ``tr C + tr D``.
-    eigenvalues : array of shape (n, d)
-        The values of :func:`pair_eigensystems`.
-
-    Returns
-    -------
-    array of shape (n,)
+        Symmetric matrices T of the optimal maps, with ``T C T = D``. Directions in
+        which a singular C or D has no variance are mapped to zero.
+    spectra : array of shape (n, d)
+        Singular values of ``R^T F``, ascending. Their sum is the fidelity of the pair.
     """
-    squares = (traces - 2 * eigenvalues.sum(-1)).clip(0)
-    # The map of a singular pair lacks the directions that it cannot reach, so that the
-    # displacement by it is not the distance.
-    close = (squares < _CANCELLING * traces) & (eigenvalues[:, 0] > 0)
-    if close.any():
-        squares[close] = _squared_displacements(covariances[close], maps[close])
-    return squares
+
+    squares: Any
+    maps: Any
+    spectra: Any
 
 
-def _squared_displacements(covariances: Any, maps: Any) -> Any:
-    """``tr (I - T) C (I - T)``, which is small without cancelling."""
-    strains = eye_like(maps) - maps
-    return inner_products(strains @ covariances, strains).clip(0)
+def solve_pairs(factors: Any, target_factors: Any, singular: Mask) -> Pairs:
+    """Solve for the optimal maps between pairs of centred Gaussians.
 
-
-def transport_maps(target_roots: Any, eigenvalues: Any, eigenvectors: Any) -> Any:
-    """Symmetric matrices T of the optimal maps, with ``T C T = D``.
-
-    Directions in which C or D has no variance are mapped to zero.
+    For ``C = F F^T`` and ``D = R R^T`` with the singular value decomposition
+    ``R^T F = U S V^T`` the map is ``R U S^(-1) (R U)^T``, and the squared distance is
+    ``|F|^2 + |R|^2 - 2 tr S`` or, without a difference of large numbers,
+    ``|F - R U V^T|^2``. Singular values that are not far apart are found from the
+    eigenvalues of ``R^T F F^T R``, in half of the time.
 
     Parameters
     ----------
-    target_roots : array of shape (n, d, d)
+    factors : array of shape (n, d, d)
+        The matrices F.
+    target_factors : array of shape (n, d, d)
         The matrices R.
-    eigenvalues, eigenvectors : array of shape (n, d), array of shape (n, d, d)
-        What :func:`pair_eigensystems` returns.
+    singular : ndarray of shape (n,), bool
+        Whether C or D is singular: then singular values within rounding are zero.
 
     Returns
     -------
-    array of shape (n, d, d)
+    Pairs
     """
-    positive = eigenvalues > 0
-    inverse = positive / namespace(eigenvalues).where(positive, eigenvalues, 1.0)
-    factors = target_roots @ eigenvectors
-    return (factors * inverse[..., None, :]) @ factors.mT
+    xp = namespace(factors)
+    product = target_factors.mT @ factors
+    squares, left = xp.linalg.eigh(product @ product.mT)
+    spectra = xp.sqrt(xp.clip(squares, 0, None))
+    traces = inner_products(factors, factors)
+    traces = traces + inner_products(target_factors, target_factors)
+    wide = to_numpy(squares[:, 0] <= _WIDE * squares[:, -1])
+    if wide.any():
+        others, values, right = xp.linalg.svd(product[wide])
+        rounding = values.shape[-1] * _EPS * values[:, :1]
+        zero = as_like(singular[wide], values)[:, None] * (values <= rounding)
+        # numpy.linalg.eigh and torch.linalg.eigh sort the other way round.
+        spectra[wide] = xp.flip(xp.where(zero > 0, 0.0, values), (1,))
+        left[wide] = xp.flip(others, (2,))
+        residuals = factors[wide] - target_factors[wide] @ (others @ right)
+    positive = spectra > 0
+    inverse = positive / xp.where(positive, spectra, 1.0)
+    rotated = target_factors @ left
+    maps = (rotated * inverse[:, None, :]) @ rotated.mT
+    distances = xp.clip(traces - 2 * spectra.sum(-1), 0, None)
+    close = to_numpy(distances < _CANCELLING * traces) & ~wide
+    if close.any():
+        strains = factors[close] - maps[close] @ factors[close]
+        distances[close] = inner_products(strains, strains)
+    if wide.any():
+        distances[wide] = inner_products(residuals, residuals)
+    return Pairs(distances, maps, spectra)
 
 
 def geodesic(covariances: Any, targets: Any, maps: Any, t: float) -> Any:

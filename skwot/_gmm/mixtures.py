@@ -2,11 +2,12 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from skwot._gmm.arrays import namespace, to_device
-from skwot._gmm.gaussians import matrix_roots, spectral_roots
-from skwot._typing import Array
+from skwot._gmm.arrays import namespace, to_device, to_numpy
+from skwot._gmm.gaussians import factorise, falling_variance, spectral_roots
+from skwot._typing import Array, Index, Mask
 
 
 class Mixture(NamedTuple):
@@ -60,8 +61,13 @@ class Target(NamedTuple):
     weights : ndarray of shape (m,)
     means : array of shape (m, d)
     covariances : array of shape (m, d, d) or (m, d)
-    roots : array of shape (m, d, d) or (m, d)
-        Square roots of the covariances.
+    factors : array of shape (m, d, d) or (m, d)
+        Matrices R with ``R R^T`` equal to the covariance; standard deviations, if the
+        covariances are diagonal.
+    singular : ndarray of shape (m,), bool
+        Which covariances are singular; see :func:`~skwot._gmm.gaussians.factorise`.
+    order : ndarray of shape (d,)
+        Features in the order in which covariances are factored.
     spectra : array of shape (m, d)
         Square roots of the eigenvalues; ascending, unless the covariances are diagonal.
     traces : array of shape (m,)
@@ -70,7 +76,9 @@ class Target(NamedTuple):
     weights: Array
     means: Any
     covariances: Any
-    roots: Any
+    factors: Any
+    singular: Mask
+    order: Index
     spectra: Any
     traces: Any
 
@@ -91,9 +99,15 @@ def prepare_target(target: Mixture, device: torch.device | None = None) -> Targe
     weights = target.weights / target.weights.sum()
     means, covariances = (to_device(x, device) for x in target[1:])
     if covariances.ndim == 2:
-        roots = spectra = namespace(means).sqrt(covariances)
+        factors = spectra = namespace(means).sqrt(covariances)
+        singular = to_numpy(covariances == 0).any(axis=1)
+        order = np.arange(covariances.shape[1])
         traces = covariances.sum(1)
     else:
-        roots, spectra = matrix_roots(covariances), spectral_roots(covariances)
+        order = falling_variance(covariances)
+        factors, singular = factorise(covariances, order)
+        spectra = spectral_roots(covariances)
         traces = namespace(means).einsum("nkk->n", covariances)
-    return Target(weights, means, covariances, roots, spectra, traces)
+    return Target(
+        weights, means, covariances, factors, singular, order, spectra, traces
+    )

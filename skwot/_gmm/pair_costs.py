@@ -18,11 +18,10 @@ from skwot._compat import emd_c
 from skwot._gmm.arrays import empty_like, eye_like, namespace, to_numpy
 from skwot._gmm.gaussians import (
     bures_lower_bounds,
+    factorise,
     inner_products,
-    pair_eigensystems,
+    solve_pairs,
     spectral_roots,
-    squared_bures,
-    transport_maps,
 )
 from skwot._gmm.mixtures import Target
 from skwot._ot.transport import (
@@ -211,7 +210,7 @@ class DiagonalCosts(PairCosts):
         self._deviations = namespace(means).sqrt(covariances)
         points = np.hstack([to_numpy(means), to_numpy(self._deviations)])
         others = np.hstack(
-            [to_numpy(x) for x in (self.target.means, self.target.roots)]
+            [to_numpy(x) for x in (self.target.means, self.target.factors)]
         )
         self.values = cdist(points, others, "sqeuclidean")
         self.exact = np.ones(self.values.shape, dtype=bool)
@@ -223,8 +222,8 @@ class DiagonalCosts(PairCosts):
     def maps(self, rows: Index, columns: Index) -> Any:
         """See :meth:`PairCosts.maps`."""
         xp, deviations = namespace(self._deviations), self._deviations[rows]
-        roots, point = self.target.roots[columns], deviations == 0
-        return xp.where(point, 0.0, roots / xp.where(point, 1.0, deviations))
+        others, point = self.target.factors[columns], deviations == 0
+        return xp.where(point, 0.0, others / xp.where(point, 1.0, deviations))
 
 
 class FullCosts(PairCosts):
@@ -241,6 +240,7 @@ class FullCosts(PairCosts):
     def move(self, means: Any, covariances: Any) -> None:
         """See :meth:`PairCosts.move`."""
         self._covariances = covariances
+        self._factors = factorise(covariances, self.target.order)
         self._traces = namespace(means).einsum("nkk->n", covariances)
         self._distances = cdist(
             to_numpy(means), to_numpy(self.target.means), "sqeuclidean"
@@ -273,15 +273,17 @@ class FullCosts(PairCosts):
 
     def _evaluate(self, rows: Index, columns: Index) -> None:
         """Compute the maps and the distances of pairs that have a slot."""
-        covariances, roots = self._covariances[rows], self.target.roots[columns]
-        values, vectors = pair_eigensystems(covariances, roots)
-        maps = transport_maps(roots, values, vectors)
-        traces = self._traces[rows] + self.target.traces[columns]
-        bures = squared_bures(covariances, maps, traces, values)
+        target, (factors, singular) = self.target, self._factors
+        pairs = solve_pairs(
+            factors[rows],
+            target.factors[columns],
+            singular[rows] | target.singular[columns],
+        )
         slots = self._known.slots[rows, columns]
-        self._known.maps[slots] = maps
-        self._known.fidelities[slots] = _bounding_fidelities(to_numpy(values))
-        self.values[rows, columns] = self._distances[rows, columns] + to_numpy(bures)
+        self._known.maps[slots] = pairs.maps
+        self._known.fidelities[slots] = _bounding_fidelities(to_numpy(pairs.spectra))
+        bures = to_numpy(pairs.squares)
+        self.values[rows, columns] = self._distances[rows, columns] + bures
 
     def _bound(self) -> None:
         """Lower bounds of all distances, by the spectra and by the known maps.

@@ -1,4 +1,5 @@
 import numpy as np
+import mpmath
 import ot
 import pytest
 import torch
@@ -7,41 +8,41 @@ from skwot._gmm.gaussians import (
     are_positive_definite,
     bures_lower_bounds,
     geodesic,
-    matrix_roots,
-    pair_eigensystems,
+    factorise,
+    falling_variance,
     raise_spectrum,
+    solve_pairs,
     spectral_roots,
-    squared_bures,
-    transport_maps,
 )
 from tests.generators.gaussians import random_covariances
 
 
+def solve(a, b):
+    order = falling_variance(b)
+    (factors, singular), (others, flat) = factorise(a, order), factorise(b, order)
+    return solve_pairs(factors, others, singular | flat)
+
+
 def distances(a, b):
-    roots = matrix_roots(b)
-    values, vectors = pair_eigensystems(a, roots)
-    maps = transport_maps(roots, values, vectors)
-    traces = np.trace(a, axis1=1, axis2=2) + np.trace(b, axis1=1, axis2=2)
-    return squared_bures(a, maps, traces, values)
+    return solve(a, b).squares
 
 
 @pytest.fixture
 def pairs():
     rng = np.random.default_rng(0)
-    a, b = (random_covariances(rng, 30, 4) for _ in range(2))
-    return a, b, matrix_roots(b)
+    return tuple(random_covariances(rng, 30, 4) for _ in range(2))
 
 
 def test_squared_bures_agrees_with_pot(pairs):
-    a, b, _ = pairs
+    a, b = pairs
     zeros = np.zeros((len(a), 4))
     expected = ot.gaussian.bures_wasserstein_distance(zeros, zeros, a, b, paired=True)
     np.testing.assert_allclose(distances(a, b), expected**2, rtol=1e-10)
 
 
 def test_map_carries_one_covariance_to_the_other(pairs):
-    a, b, roots = pairs
-    maps = transport_maps(roots, *pair_eigensystems(a, roots))
+    a, b = pairs
+    maps = solve(a, b).maps
     np.testing.assert_allclose(maps @ a @ maps, b, atol=1e-11)
     np.testing.assert_allclose(maps, maps.mT, atol=1e-13)
     assert np.linalg.eigvalsh(maps).min() > 0
@@ -50,13 +51,15 @@ def test_map_carries_one_covariance_to_the_other(pairs):
 def test_map_from_a_singular_covariance_is_finite_and_reaches_its_range():
     flat = np.array([[[1.0, 0.0], [0.0, 0.0]]])
     round_ = 4 * np.eye(2)[None]
-    roots = matrix_roots(round_)
-    maps = transport_maps(roots, *pair_eigensystems(flat, roots))
-    np.testing.assert_allclose(maps, 2 * flat, atol=1e-14)
+    np.testing.assert_allclose(solve(flat, round_).maps, 2 * flat, atol=1e-14)
+    np.testing.assert_allclose(solve(round_, flat).maps, flat / 2, atol=1e-14)
+    points = np.zeros((1, 2, 2))
+    np.testing.assert_array_equal(solve(flat, points).maps, 0)
+    np.testing.assert_allclose(distances(flat, points), 1)
 
 
 def test_lower_bounds_hold_and_are_tight_for_commuting_covariances(pairs):
-    a, b, _ = pairs
+    a, b = pairs
     bounds = np.diagonal(bures_lower_bounds(spectral_roots(a), spectral_roots(b)))
     exact = distances(a, b)
     assert (bounds <= exact + 1e-12).all()
@@ -67,8 +70,8 @@ def test_lower_bounds_hold_and_are_tight_for_commuting_covariances(pairs):
 
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0])
 def test_geodesic_has_constant_speed(pairs, t):
-    a, b, roots = pairs
-    maps = transport_maps(roots, *pair_eigensystems(a, roots))
+    a, b = pairs
+    maps = solve(a, b).maps
     middle = geodesic(a, b, maps, t)
     whole = distances(a, b)
     part = distances(a, middle)
@@ -76,8 +79,8 @@ def test_geodesic_has_constant_speed(pairs, t):
 
 
 def test_geodesic_ends_exactly(pairs):
-    a, b, roots = pairs
-    maps = transport_maps(roots, *pair_eigensystems(a, roots))
+    a, b = pairs
+    maps = solve(a, b).maps
     np.testing.assert_array_equal(geodesic(a, b, maps, 0.0), a)
     np.testing.assert_array_equal(geodesic(a, b, maps, 1.0), b)
 
@@ -105,3 +108,68 @@ def test_distances_of_close_covariances_keep_their_digits(pairs, step):
     expected = step**2 * np.trace(a, axis1=1, axis2=2)
     # Rounding the covariances leaves four digits of the smallest step, squared.
     np.testing.assert_allclose(distances(a, moved), expected, rtol=1e-4)
+
+
+def with_condition(condition, d, rng):
+    """A covariance with eigenvalues from one down to the inverse of its condition."""
+    vectors, _ = np.linalg.qr(rng.normal(size=(d, d)))
+    values = np.geomspace(1, 1 / condition, d)
+    covariance = vectors * values @ vectors.T
+    return (covariance + covariance.T) / 2
+
+
+def exact_root(matrix):
+    values, vectors = mpmath.eigsy(matrix)
+    return vectors * mpmath.diag([mpmath.sqrt(v) for v in values]) * vectors.T
+
+
+def errors(a, b):
+    """Of the distance, relative to it, and of the map, whitened, by 100 digits."""
+    found = solve(a[None], b[None])
+    with mpmath.workdps(100):
+        start, end, given = (mpmath.matrix(x.tolist()) for x in (a, b, found.maps[0]))
+        first, second = exact_root(start), exact_root(end)
+        middle = second * start * second
+        values, vectors = mpmath.eigsy((middle + middle.T) / 2)
+        inverse = mpmath.diag([1 / mpmath.sqrt(v) for v in values])
+        exact = second * vectors * inverse * vectors.T * second
+        squares = sum(start[i, i] + end[i, i] for i in range(len(a)))
+        squares -= 2 * sum(mpmath.sqrt(v) for v in values)
+        of_map = mpmath.mnorm(second**-1 * (given - exact) * first, "f")
+        of_square = abs(float(found.squares[0]) - squares) / (abs(squares) + 1e-25)
+        return float(of_square), float(of_map)
+
+
+@pytest.mark.parametrize("d", [2, 7])
+@pytest.mark.parametrize("condition", [1e2, 1e6, 1e10, 1e12])
+def test_ill_conditioned_covariances(condition, d):
+    rng = np.random.default_rng(0)
+    a, b = with_condition(condition, d, rng), with_condition(condition, d, rng)
+    of_square, of_map = errors(a, b)
+    assert of_square < 1e-10
+    # The entries of a covariance are rounded to 1e-16 of the largest.
+    assert of_map < max(1e-8, 1e-17 * condition)
+    of_square, of_map = errors(a, a)
+    assert of_square < 1e-3
+    assert of_map < 1e-8
+
+
+@pytest.mark.parametrize("spread", [1e3, 1e6, 1e12])
+def test_units_of_the_features_cost_no_digits(spread):
+    rng = np.random.default_rng(1)
+    units = rng.permutation(np.geomspace(1, 1 / spread, 5))
+    a, b = (units * with_condition(100, 5, rng) * units[:, None] for _ in range(2))
+    of_square, of_map = errors(a, b)
+    assert of_square < 1e-10
+    assert of_map < 1e-10
+
+
+def test_factors_are_those_of_the_covariances():
+    covariances = random_covariances(np.random.default_rng(0), 5, 3)
+    covariances[1] = np.outer([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    covariances[2] = 0
+    covariances[3, 0] = covariances[3, :, 0] = 0
+    for kind in (np.asarray, torch.as_tensor):
+        factors, singular = factorise(kind(covariances), np.array([2, 0, 1]))
+        np.testing.assert_allclose(factors @ factors.mT, covariances, atol=1e-14)
+        np.testing.assert_array_equal(singular, [False, True, True, True, False])
