@@ -96,10 +96,10 @@ class GMMFlowFitter(
 
     solver : {'pgd', 'bures'}, default='pgd'
         How the covariances move. 'pgd' is projected gradient descent: a straight step,
-        and a projection onto the covariances whose eigenvalues are above the floor
-        that `reg_covar` sets. 'bures' follows geodesics of the Bures-Wasserstein
-        metric, ``C <- S C S``, which stay positive definite by themselves; it takes
-        fewer steps, and needs ``learning_rate='auto'``.
+        and a projection onto the covariances above the floor that `reg_covar` sets.
+        'bures' follows geodesics of the Bures-Wasserstein metric, ``C <- S C S``, which
+        stay positive definite by themselves; it takes fewer steps, and needs
+        ``learning_rate='auto'``.
 
     learning_rate : 'auto' or float, default='auto'
         With 'auto', the flow follows the gradient in the Bures-Wasserstein metric:
@@ -119,11 +119,12 @@ class GMMFlowFitter(
         `converged_`.
 
     reg_covar : float, default=1e-6
-        Smallest eigenvalue of a covariance, relative to the mean variance within the
-        target's components. If these are points, it is relative to the mean variance
-        within the initial components, and if these are points, too, to the variance of
-        all means. In the estimation of a target it is what EM adds to each variance,
-        relative to the mean variance of the data.
+        What keeps covariances from collapsing on the way: each stays above this part
+        of the mean covariance within the components of both mixtures, in the Loewner
+        order. The part is smaller where that would raise a covariance that was given as
+        positive definite. If all components are points, it is the covariance of their
+        means that counts. In the estimation of a target it is what EM adds to each
+        variance, relative to the mean variance of the data.
 
     n_init : int, default=1
         Number of flows from different initialisations, of which the one with the

@@ -7,7 +7,7 @@ import torch
 
 from skwot._gmm.arrays import device_of
 from skwot._gmm.covariance_types import compact, expand
-from skwot._gmm.gaussians import raise_spectrum
+from skwot._gmm.floor import Floor
 from skwot._gmm.mixtures import Mixture
 from skwot._gmm.mw2 import mw2
 from skwot._gmm.pair_costs import PairCosts
@@ -17,7 +17,7 @@ from skwot._typing import Array
 
 
 def descend_adam(
-    initial: Mixture, costs: PairCosts, floor: float, settings: Settings
+    initial: Mixture, costs: PairCosts, floor: Floor, settings: Settings
 ) -> Flow:
     """Adam on the means, the covariances and the logarithms of the weights.
 
@@ -29,11 +29,10 @@ def descend_adam(
     Parameters
     ----------
     initial : Mixture
-        Within the covariance type, and with eigenvalues above the floor.
+        Within the covariance type, and above the floor.
     costs : PairCosts
         Costs towards the target.
-    floor : float
-        Smallest eigenvalue of a covariance, in squared units of the data.
+    floor : Floor
     settings : Settings
 
     Returns
@@ -63,7 +62,7 @@ def descend_adam(
             loss.backward()
             optimizer.step()
             with torch.no_grad():
-                projected = raise_spectrum(expand(compacted, kind, stack), floor)
+                projected = floor.raise_covariances(expand(compacted, kind, stack))
                 compacted.copy_(compact(projected, kind))
     before, last = path.losses[-2:]
     return path.finish(converged=bool(abs(before - last) <= settings.tol * last))

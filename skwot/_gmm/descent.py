@@ -7,14 +7,13 @@ import numpy as np
 from skwot._gmm.arrays import (
     as_like,
     device_of,
-    eye_like,
-    namespace,
     per_row,
     to_device,
     to_numpy,
 )
 from skwot._gmm.covariance_types import constrain
-from skwot._gmm.gaussians import are_positive_definite, raise_spectrum
+from skwot._gmm.floor import Floor
+from skwot._gmm.gaussians import which_are_positive_definite
 from skwot._gmm.mixtures import Mixture
 from skwot._gmm.mw2 import Gradient, differentiate_mw2, solve_mw2
 from skwot._gmm.pair_costs import PairCosts
@@ -31,7 +30,7 @@ _ARMIJO = 1e-4
 _MIN_LENGTH = 2.0**-30
 # Changes of the loss below this part of it are rounding.
 _LOSS_ROUNDING = float(np.finfo(np.float64).eps)
-# A straight step is halved if it leaves less than this part of the smallest eigenvalue.
+# A straight step is halved if it leaves less than this part of a covariance.
 _RETAINED = 0.1
 # Losses below this part of the mean trace of the target's covariances are zero: they
 # stand for parameters that are wrong by 1e-12 of a standard deviation.
@@ -53,7 +52,7 @@ class _Iterate(NamedTuple):
 
 
 def descend(
-    initial: Mixture, costs: PairCosts, floor: float, settings: Settings
+    initial: Mixture, costs: PairCosts, floor: Floor, settings: Settings
 ) -> Flow:
     """Descend the gradient in the Bures-Wasserstein metric.
 
@@ -66,11 +65,10 @@ def descend(
     Parameters
     ----------
     initial : Mixture
-        Within the covariance type, and with eigenvalues above the floor.
+        Within the covariance type, and above the floor.
     costs : PairCosts
         Costs towards the target.
-    floor : float
-        Smallest eigenvalue of a covariance, in squared units of the data.
+    floor : Floor
     settings : Settings
 
     Returns
@@ -109,7 +107,7 @@ def _evaluate(
 
 
 def _step_components(
-    iterate: _Iterate, costs: PairCosts, floor: float, settings: Settings
+    iterate: _Iterate, costs: PairCosts, floor: Floor, settings: Settings
 ) -> _Iterate:
     """Move means and covariances down the gradient, or stay where no step helps."""
     shift, strain = _full_step(iterate, settings)
@@ -117,7 +115,7 @@ def _step_components(
     while length >= _MIN_LENGTH:
         means = iterate.means - length * shift
         stepped = step(iterate.covariances, length * strain)
-        covariances = raise_spectrum(stepped, floor)
+        covariances = floor.raise_covariances(stepped)
         solved = solve_mw2(iterate.weights, means, covariances, costs)
         promised = _promised_decrease(iterate, means, covariances)
         decrease = iterate.loss - solved.value
@@ -152,31 +150,17 @@ def _stay_in_cone(covariances: Any, strain: Any) -> Any:
 
     A step that leaves the cone of positive definite matrices has to be projected, and
     from close to the boundary of the cone it takes many more steps to get away again.
-    Half a step is inside where C and T commute: ``C - 2 (C - T C) / 2 = T C``.
+    Half a step is inside where C and T commute: ``C - 2 (C - T C) / 2 = T C``. Inside
+    means that a part of C is left, in the Loewner order, which no units change.
     """
-    least = _RETAINED * _least_eigenvalue(covariances)
     for _ in range(2):
-        stepped = _step_straight(covariances, strain)
-        if _are_above(stepped, least):
+        left = _step_straight(covariances, strain) - _RETAINED * covariances
+        inside = which_are_positive_definite(left)
+        if inside.all():
             break
-        low = _least_eigenvalue(stepped) < least
-        strain = strain * per_row(namespace(strain).where(low, 0.5, 1.0), strain)
+        lengths = as_like(np.where(inside, 1.0, 0.5), strain)
+        strain = strain * per_row(lengths, strain)
     return strain
-
-
-def _least_eigenvalue(covariances: Any) -> Any:
-    xp = namespace(covariances)
-    if covariances.ndim == 2:
-        return xp.amin(covariances, 1)
-    return xp.linalg.eigvalsh(covariances)[:, 0]
-
-
-def _are_above(covariances: Any, floors: Any) -> bool:
-    if covariances.ndim == 2:
-        return bool((covariances > floors[:, None]).all())
-    return are_positive_definite(
-        covariances - floors[:, None, None] * eye_like(covariances)
-    )
 
 
 def _step_straight(covariances: Any, strain: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from skwot._gmm.arrays import as_like, eye_like, namespace, to_numpy
+from skwot._gmm.arrays import as_like, namespace, to_numpy
 from skwot._typing import Index, Mask
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -245,40 +245,17 @@ def geodesic(covariances: Any, targets: Any, maps: Any, t: float) -> Any:
     return (1 - t) ** 2 * covariances + mixed + t**2 * targets
 
 
-def are_positive_definite(matrices: Any) -> bool:
-    """Say whether all symmetric matrices of a stack are positive definite.
-
-    A Cholesky decomposition tells, in a fraction of the time of the eigenvalues.
-    """
-    if not isinstance(matrices, np.ndarray):
-        return not bool(torch.linalg.cholesky_ex(matrices).info.any())
-    try:
-        np.linalg.cholesky(matrices)
-    except np.linalg.LinAlgError:
-        return False
-    return True
-
-
-def raise_spectrum(covariances: Any, floor: float) -> Any:
-    """Project onto the symmetric matrices with eigenvalues of at least a floor.
+def which_are_positive_definite(matrices: Any) -> Mask:
+    """Say which symmetric matrices of a stack are positive definite.
 
     Parameters
     ----------
-    covariances : array of shape (n, d, d), or (n, d) if diagonal
-    floor : float
-        In the unit of the covariances.
+    matrices : array of shape (n, d, d), or (n, d) if diagonal
 
     Returns
     -------
-    array of the same shape
-        Matrices whose eigenvalues are at least the floor are returned as they are.
+    ndarray of shape (n,), bool
     """
-    xp = namespace(covariances)
-    if covariances.ndim == 2:
-        return xp.clip(covariances, floor, None)
-    if are_positive_definite(covariances - floor * eye_like(covariances)):
-        return covariances
-    values, vectors = xp.linalg.eigh(covariances)
-    low = values[..., 0] < floor
-    raised = (vectors * xp.clip(values, floor, None)[..., None, :]) @ vectors.mT
-    return xp.where(low[..., None, None], (raised + raised.mT) / 2, covariances)
+    if matrices.ndim == 2:
+        return np.asarray(to_numpy(matrices > 0).all(axis=1))
+    return ~_cholesky(matrices)[1]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skwot._checks import refuse_masks
@@ -11,7 +12,7 @@ from skwot._gmm.mixtures import Mixture
 from skwot._typing import Array
 
 # What parameters that were computed in float32 may be off by, relative to the sum of
-# the weights or to the largest entry of a covariance.
+# the weights or to the largest eigenvalue of a covariance.
 _ROUNDING = 1e-6
 
 
@@ -64,7 +65,7 @@ def _read_arrays(
     for part in parts:
         refuse_masks(**{name: part})
     try:
-        arrays = tuple(np.array(part, dtype=np.float64) for part in parts)
+        arrays = tuple(_to_array(part) for part in parts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold arrays of numbers: {error}") from error
     for part, array in zip(("weights", "means", "covariances"), arrays, strict=True):
@@ -76,6 +77,12 @@ def _read_arrays(
         means,
         _fill(covariances, kind, len(np.atleast_1d(weights)), n_features),
     )
+
+
+def _to_array(part: Any) -> Array:
+    if isinstance(part, torch.Tensor):
+        part = part.numpy(force=True)
+    return np.array(part, dtype=np.float64)
 
 
 def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
@@ -122,7 +129,8 @@ def _check_shape(array: Array, expected: tuple[int, ...], label: str) -> None:
 
 
 def _check_covariances(covariances: Array, name: str) -> None:
-    tolerance = _ROUNDING * abs(covariances).max(axis=(1, 2))
+    values = np.linalg.eigvalsh(covariances)
+    tolerance = _ROUNDING * abs(values).max(axis=1)
     skewness = abs(covariances - covariances.swapaxes(1, 2)).max(axis=(1, 2))
     if (skewness > tolerance).any():
         worst = int(skewness.argmax())
@@ -130,7 +138,7 @@ def _check_covariances(covariances: Array, name: str) -> None:
             f"{name}: covariances must be symmetric, got a difference of "
             f"{skewness[worst]:.6g} across the diagonal of component {worst}."
         )
-    smallest = np.linalg.eigvalsh(covariances)[:, 0]
+    smallest = values[:, 0]
     if (smallest < -tolerance).any():
         worst = int(smallest.argmin())
         raise ValueError(

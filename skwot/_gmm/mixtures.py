@@ -100,7 +100,7 @@ def prepare_target(target: Mixture, device: torch.device | None = None) -> Targe
     means, covariances = (to_device(x, device) for x in target[1:])
     if covariances.ndim == 2:
         factors = spectra = namespace(means).sqrt(covariances)
-        singular = to_numpy(covariances == 0).any(axis=1)
+        singular: Mask = np.any(to_numpy(covariances) == 0, axis=1)
         order = np.arange(covariances.shape[1])
         traces = covariances.sum(1)
     else:

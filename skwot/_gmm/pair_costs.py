@@ -30,6 +30,7 @@ from skwot._ot.transport import (
     OPTIMAL,
     Transport,
     c_transform,
+    is_optimal,
     solve_transport,
 )
 from skwot._typing import Array, Index, Mask
@@ -69,8 +70,9 @@ def plan_support(plan: Array) -> Mask:
     Returns
     -------
     ndarray of shape (n, m), bool
+        What is rounding of the total does not count, unless it is most of its row.
     """
-    return plan > MASS_ROUNDING
+    return plan > np.minimum(MASS_ROUNDING, plan.max(axis=1, keepdims=True) / 2)
 
 
 class PairCosts(ABC):
@@ -179,6 +181,12 @@ class PairCosts(ABC):
             solved = _solve_positive(masses, others, cost, beta)
         plan, alpha, beta = solved or solve_transport(masses, others, cost, beta)[1:]
         self._beta = beta * scale
+        lost = (masses > 0) & (plan.sum(axis=1) < masses / 2)
+        if lost.any():
+            # Masses within rounding of the total, which go where it is cheapest.
+            plan[lost] = 0
+            nearest = (cost[lost] - beta).argmin(axis=1)
+            plan[np.flatnonzero(lost), nearest] = masses[lost]
         return plan, alpha, beta
 
 
@@ -193,9 +201,14 @@ def _solve_positive(
     if start is not None and cost.size > _FEW_COSTS:
         initial = c_transform(cost, start), start
     plan, _, alpha, beta, status = emd_c(a, b, cost, MAX_PIVOTS, 1, *initial)
-    # A mass that the network simplex leaves out is missing in the plan's total.
-    whole = status == OPTIMAL and abs(1 - plan.sum()) <= MASS_ROUNDING
-    return (plan, alpha, beta) if whole else None
+    if status != OPTIMAL:
+        return None
+    # The network simplex may leave out a mass, or stop too early.
+    rows, columns = abs(plan.sum(axis=1) - a), abs(plan.sum(axis=0) - b)
+    whole = max(rows.max(), columns.max()) <= MASS_ROUNDING
+    alpha = c_transform(cost, beta)
+    optimal = is_optimal(plan, cost, a @ alpha + b @ beta)
+    return (plan, alpha, beta) if whole and optimal else None
 
 
 class DiagonalCosts(PairCosts):

@@ -23,8 +23,7 @@ class Settings(NamedTuple):
     tol : float
         Relative decrease of the loss in one step below which the flow is at rest.
     reg_covar : float
-        Smallest eigenvalue of a covariance, relative to
-        :func:`~skwot._gmm.flow.variance_scale`.
+        Largest level of the :mod:`~skwot._gmm.floor` of the covariances.
     fixed_weights : bool
         Whether the weights stay as they start.
     device : torch device or None

@@ -10,6 +10,7 @@ from skwot._typing import Array
 OPTIMAL = 1  # the status that POT's network simplex reports with an optimal plan
 MAX_PIVOTS = 10**12  # no limit: the network simplex ends by itself
 MASS_ROUNDING = 1e-15  # of masses that sum to one
+_GAP = 1e-9  # between plan and dual, of the largest cost
 
 
 class Transport(NamedTuple):
@@ -72,7 +73,7 @@ def solve_transport(
     Raises
     ------
     RuntimeError
-        If the network simplex does not report an optimal plan, without a start either.
+        If the network simplex does not find an optimal plan, without a start either.
     """
     rows, columns = np.flatnonzero(a > 0), np.flatnonzero(b > 0)
     every = len(rows) == len(a) and len(columns) == len(b)
@@ -90,15 +91,17 @@ def solve_transport(
         check_marginals=False,
         potentials_init=initial,
     )
-    if log["result_code"] != OPTIMAL:
+    flow, value = _repair_plan(flow, a[rows], b[columns], active)
+    bound = a[rows] @ c_transform(active, log["v"]) + b[columns] @ log["v"]
+    if log["result_code"] != OPTIMAL or not is_optimal(flow, active, bound):
         if start is not None:
             return solve_transport(a, b, cost)
         raise RuntimeError(
             f"POT's network simplex ended with status {log['result_code']} on a "
-            f"problem of {len(rows)} x {len(columns)} atoms: this is an error in skwot "
-            "or in POT. Please report it with the data."
+            f"problem of {len(rows)} x {len(columns)} atoms, at a cost of {value:.6g} "
+            f"where the dual is {bound:.6g}: this is an error in skwot or in POT. "
+            "Please report it with the data."
         )
-    flow, value = _repair_plan(flow, a[rows], b[columns], active)
     if every:
         return Transport(value, flow, c_transform(cost, log["v"]), log["v"])
     plan = np.zeros_like(cost)
@@ -107,6 +110,22 @@ def solve_transport(
     alpha = c_transform(cost[:, columns], log["v"])
     beta = c_transform(cost.T, alpha)
     return Transport(value, plan, c_transform(cost, beta), beta)
+
+
+def is_optimal(plan: Array, cost: Array, bound: float) -> bool:
+    """Say whether a feasible plan costs what the dual says, to the simplex's tolerance.
+
+    Parameters
+    ----------
+    plan, cost : ndarray of shape (n, m)
+    bound : float
+        Value of feasible potentials.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(np.vdot(plan, cost) - bound <= _GAP * cost.max(initial=0.0))
 
 
 def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, float]:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from skwot._gmm.adam import descend_adam
+from skwot._gmm.floor import Floor
 from skwot._gmm.mixtures import prepare_target
 from skwot._gmm.mw2 import differentiate_mw2, solve_mw2
 from skwot._gmm.pair_costs import pair_costs
@@ -17,8 +18,9 @@ def pair():
     return random_mixture(rng, 5, 3), random_mixture(rng, 4, 3)
 
 
-def descend(pair, floor=1e-6, **options):
+def descend(pair, least=1e-6, **options):
     costs = pair_costs(prepare_target(pair[1]))
+    floor = Floor(*(np.eye(3) for _ in range(3)), least)
     options = {"max_iter": 10} | options
     return descend_adam(pair[0], costs, floor, Settings(learning_rate=RATE, **options))
 
@@ -39,7 +41,7 @@ def test_the_first_step_has_the_length_of_the_rate(pair):
 
 
 def test_all_steps_are_taken_above_the_floor(pair):
-    found = descend(pair, floor=0.2)
+    found = descend(pair, least=0.2)
     assert len(found.losses) == 11
     assert np.linalg.eigvalsh(found.covariances[1:]).min() >= 0.2 * (1 - 1e-12)
     np.testing.assert_allclose(found.weights.sum(axis=1), 1)

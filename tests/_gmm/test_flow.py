@@ -3,8 +3,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from skwot._gmm.covariance_types import compact, constrain, expand_full
-from skwot._gmm.flow import flow_mixture, variance_scale
+from skwot._gmm.covariance_types import compact, constrain, drop_zeros, expand_full
+from skwot._gmm.floor import make_floor
+from skwot._gmm.flow import flow_mixture
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs
@@ -73,8 +74,10 @@ def test_flow_keeps_the_spectrum_above_the_floor(learning_rate):
     found = flow(
         initial, target, reg_covar=1e-3, learning_rate=learning_rate, max_iter=50
     )
-    floor = 1e-3 * 0.25  # the mean variance is a quarter: one direction in four
-    assert np.linalg.eigvalsh(found.covariances).min() >= floor * (1 - 1e-9)
+    floor = make_floor(initial, target, 1e-3, "full")
+    assert floor.level == 1e-3
+    left = found.covariances - (1 - 1e-9) * floor.level * floor.reference
+    assert np.linalg.eigvalsh(left).min() > 0
     assert found.losses[found.best] <= found.losses[0]
 
 
@@ -194,8 +197,9 @@ def test_hostile_mixtures(name, kind, solver):
         found = flow(initial, target, covariance_type=kind, solver=solver, max_iter=30)
         assert all(np.isfinite(x).all() for x in found[:5])
         assert found.losses[-1] <= found.losses[0]
-        floor = 1e-6 * variance_scale(initial, target)
+        floor = make_floor(*drop_zeros(initial, target, kind), 1e-6, kind)
+        lowest = floor.level * floor.reference
+        lowest = np.diag(lowest) if lowest.ndim == 1 else lowest
         last = stacks(found, kind)[-1]
-        spectra = np.linalg.eigvalsh(last)
         rounding = 1e-14 * abs(last).max()
-        assert spectra.min() >= floor - rounding
+        assert np.linalg.eigvalsh(last - lowest).min() >= -rounding

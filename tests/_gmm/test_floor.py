@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from skwot._gmm.covariance_types import constrain, drop_zeros
+from skwot._gmm.floor import Floor, make_floor
+from skwot._gmm.mixtures import Mixture
+from tests.generators.gaussians import random_mixture
+
+
+@pytest.fixture
+def mixtures():
+    rng = np.random.default_rng(0)
+    return random_mixture(rng, 4, 3), random_mixture(rng, 5, 3)
+
+
+def stretched(mixture, units):
+    return mixture._replace(
+        means=mixture.means * units,
+        covariances=units * mixture.covariances * units[:, None],
+    )
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_what_was_given_is_above_the_floor(mixtures, kind):
+    floor = make_floor(*mixtures, 1e-2, kind)
+    for mixture in mixtures:
+        given = constrain(mixture.covariances, mixture.weights, kind)
+        assert floor.raise_covariances(given) is given
+    thin = mixtures[0]._replace(covariances=1e-9 * mixtures[0].covariances)
+    floor = make_floor(thin, mixtures[1], 1e-2, kind)
+    assert 0 < floor.level < 1e-8
+    given = constrain(thin.covariances, thin.weights, kind)
+    assert floor.raise_covariances(given) is given
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+def test_units_of_features_do_not_matter(mixtures, kind):
+    units = np.array([1e-6, 1.0, 1e6])
+    floor = make_floor(*mixtures, 0.3, kind)
+    other = make_floor(*(stretched(m, units) for m in mixtures), 0.3, kind)
+    np.testing.assert_allclose(other.level, floor.level, rtol=1e-9)
+    expected = units * floor.reference * units[:, None]
+    np.testing.assert_allclose(other.reference, expected, rtol=1e-12)
+    low = floor.level * 0.5 * floor.reference[None]
+    raised = other.raise_covariances(units * low * units[:, None])
+    expected = units * floor.raise_covariances(low)[0] * units[:, None]
+    np.testing.assert_allclose(raised[0], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_only_what_is_below_is_raised(kind):
+    reference = np.array([[4.0, 2.0], [2.0, 5.0]])
+    factor = np.linalg.cholesky(reference)
+    floor = Floor(reference, factor, np.linalg.inv(factor), 0.5)
+    low = factor @ np.diag([0.1, 3.0]) @ factor.T
+    raised = floor.raise_covariances(kind(np.array([low, reference])))
+    np.testing.assert_array_equal(raised[1], reference)
+    expected = factor @ np.diag([0.5, 3.0]) @ factor.T
+    np.testing.assert_allclose(raised[0], expected, rtol=1e-12)
+    flat = Floor(np.array([1.0, 4.0]), np.array([1.0, 2.0]), np.array([1, 0.5]), 0.5)
+    raised = flat.raise_covariances(kind(np.array([[0.1, 3.0]])))
+    np.testing.assert_allclose(raised, [[0.5, 3.0]])
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_points_have_a_floor_of_the_kind(kind):
+    points = Mixture(
+        np.full(2, 0.5), np.array([[0.0, 0.0], [1.0, 0.0]]), np.zeros((2, 2, 2))
+    )
+    floor = make_floor(*drop_zeros(points, points, kind), 1e-3, kind)
+    assert floor.level == 1e-3
+    reference = floor.reference
+    reference = np.diag(reference) if reference.ndim == 1 else reference
+    assert np.linalg.eigvalsh(reference).min() > 0
+    np.testing.assert_array_equal(
+        constrain(reference[None], np.ones(1), kind)[0], reference
+    )
