@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from skwot._gmm.arrays import (
     as_like,
@@ -15,7 +16,7 @@ from skwot._gmm.covariance_types import constrain
 from skwot._gmm.floor import Floor
 from skwot._gmm.gaussians import which_are_positive_definite
 from skwot._gmm.mixtures import Mixture
-from skwot._gmm.mw2 import Gradient, differentiate_mw2, solve_mw2
+from skwot._gmm.mw2 import Gradient, differentiate_mw2, mw2, solve_mw2
 from skwot._gmm.pair_costs import PairCosts
 from skwot._gmm.path import Flow, Path
 from skwot._gmm.settings import Settings
@@ -78,7 +79,9 @@ def descend(
     target, path = costs.target, Path(settings.covariance_type)
     device = device_of(target.means)
     means, covariances = (to_device(x, device) for x in initial[1:])
-    iterate = _evaluate(initial.weights, means, covariances, costs)
+    gradient_of = _GRADIENTS[settings.solver]
+    start = solve_mw2(initial.weights, means, covariances, costs)
+    iterate = gradient_of(initial.weights, means, covariances, start, costs)
     _record(path, iterate)
     negligible = _NEGLIGIBLE * float(target.weights @ to_numpy(target.traces))
     converged = False
@@ -87,7 +90,7 @@ def descend(
         at_rest = max(settings.tol * before, negligible)
         iterate = _step_components(iterate, costs, floor, settings)
         if before - iterate.loss <= at_rest and not settings.fixed_weights:
-            iterate = _step_weights(iterate, costs, negligible)
+            iterate = _step_weights(iterate, costs, negligible, settings)
         converged = bool(before - iterate.loss <= at_rest)
         _record(path, iterate)
     return path.finish(converged)
@@ -98,12 +101,32 @@ def _record(path: Path, iterate: _Iterate) -> None:
     path.append(weights, means, covariances, solved.value, solved.plan)
 
 
-def _evaluate(
-    weights: Array, means: Any, covariances: Any, costs: PairCosts
+def _differentiate_directly(
+    weights: Array, means: Any, covariances: Any, solved: Transport, costs: PairCosts
 ) -> _Iterate:
-    solved = solve_mw2(weights, means, covariances, costs)
+    """Compute the gradient of the mixture that was solved last, in closed form."""
     gradient = differentiate_mw2(solved, means, costs)
     return _Iterate(weights, means, covariances, solved, gradient)
+
+
+def _differentiate_with_autograd(
+    weights: Array, means: Any, covariances: Any, solved: Transport, costs: PairCosts
+) -> _Iterate:
+    """Compute the gradient of the mixture that was solved last, by torch autograd."""
+    device = device_of(means)
+    w, m, c = (
+        torch.as_tensor(x, device=device).detach().requires_grad_()
+        for x in (weights, means, covariances)
+    )
+    with torch.enable_grad():
+        value, _ = mw2(w, m, c, costs, solved)
+    of_weights, *others = torch.autograd.grad(value, (w, m, c))
+    of_components = others if device is not None else map(to_numpy, others)
+    gradient = Gradient(to_numpy(of_weights), *of_components)
+    return _Iterate(weights, means, covariances, solved, gradient)
+
+
+_GRADIENTS = {"pgd": _differentiate_with_autograd, "bures": _differentiate_directly}
 
 
 def _step_components(
@@ -120,8 +143,9 @@ def _step_components(
         promised = _promised_decrease(iterate, means, covariances)
         decrease = iterate.loss - solved.value
         if decrease > 0 and decrease >= _ARMIJO * promised:
-            gradient = differentiate_mw2(solved, means, costs)
-            return _Iterate(iterate.weights, means, covariances, solved, gradient)
+            return _GRADIENTS[settings.solver](
+                iterate.weights, means, covariances, solved, costs
+            )
         if abs(promised) <= _LOSS_ROUNDING * iterate.loss:
             break  # a shorter step promises even less than can be told from rounding
         length /= 2
@@ -191,9 +215,14 @@ def _promised_decrease(iterate: _Iterate, means: Any, covariances: Any) -> float
     return -float(slope)
 
 
-def _step_weights(iterate: _Iterate, costs: PairCosts, negligible: float) -> _Iterate:
+def _step_weights(
+    iterate: _Iterate, costs: PairCosts, negligible: float, settings: Settings
+) -> _Iterate:
     """Move the weights, or keep them if that does not help."""
-    costs.move(iterate.means, iterate.covariances)
+    means, covariances = iterate.means, iterate.covariances
+    costs.move(means, covariances)
     weights = reassign_weights(costs, iterate.solved.plan, negligible)
-    moved = _evaluate(weights, iterate.means, iterate.covariances, costs)
-    return moved if moved.loss < iterate.loss else iterate
+    solved = solve_mw2(weights, means, covariances, costs)
+    if solved.value >= iterate.loss:
+        return iterate
+    return _GRADIENTS[settings.solver](weights, means, covariances, solved, costs)

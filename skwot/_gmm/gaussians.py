@@ -123,20 +123,15 @@ def falling_variance(covariances: Any) -> Index:
 
 def _cholesky(matrices: Any) -> tuple[Any, Mask]:
     """Lower factors, and where there are none."""
-    failed = np.zeros(len(matrices), dtype=bool)
-    if not isinstance(matrices, np.ndarray):
-        lower, info = torch.linalg.cholesky_ex(matrices)
-        return lower, to_numpy(info) > 0
-    try:
-        return np.linalg.cholesky(matrices), failed
-    except np.linalg.LinAlgError:
-        lower = np.zeros_like(matrices)
-    for number, matrix in enumerate(matrices):
+    if isinstance(matrices, np.ndarray):
         try:
-            lower[number] = np.linalg.cholesky(matrix)
+            return np.linalg.cholesky(matrices), np.zeros(len(matrices), dtype=bool)
         except np.linalg.LinAlgError:
-            failed[number] = True
-    return lower, failed
+            # NumPy does not say which matrix it was.
+            lower, failed = _cholesky(torch.from_numpy(np.ascontiguousarray(matrices)))
+            return lower.numpy(), failed
+    lower, info = torch.linalg.cholesky_ex(matrices)
+    return lower, to_numpy(info) > 0
 
 
 def _correlation_roots(covariances: Any) -> Any:

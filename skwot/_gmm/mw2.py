@@ -96,14 +96,17 @@ class _MW2Function(torch.autograd.Function):
         means: Any,
         covariances: Any,
         costs: PairCosts,
+        solved: Transport | None,
     ) -> tuple[Tensor, Tensor]:
         # The plan has no gradient, so PyTorch need not make zeros for it.
         ctx.set_materialize_grads(False)
         masses = to_numpy(weights)
         if device_of(costs.target.means) is None:
             means, covariances = to_numpy(means), to_numpy(covariances)
-        solved = solve_mw2(masses, means, covariances, costs)
-        ctx.gradient = differentiate_mw2(solved, means, costs)
+        if solved is None:
+            solved = solve_mw2(masses, means, covariances, costs)
+        ctx.point, ctx.costs, ctx.solved = (masses, means, covariances), costs, solved
+        ctx.n_moves = costs.n_moves
         plan = torch.from_numpy(solved.plan)
         ctx.mark_non_differentiable(plan)
         return weights.new_full((), solved.value), plan
@@ -111,14 +114,25 @@ class _MW2Function(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         if grads[0] is None:
-            return None, None, None, None
+            return None, None, None, None, None
+        solved, costs = ctx.solved, ctx.costs
+        if costs.n_moves != ctx.n_moves:
+            # They belong to another mixture by now.
+            weights, means, covariances = ctx.point
+            solved = solve_mw2(weights, means, covariances, costs)
+        gradient = differentiate_mw2(solved, ctx.point[1], costs)
         # NumPy scales small arrays faster than PyTorch does.
         scale, device = grads[0].item(), grads[0].device
-        return *(torch.as_tensor(scale * x, device=device) for x in ctx.gradient), None
+        scaled = [torch.as_tensor(scale * x, device=device) for x in gradient]
+        return *scaled, None, None
 
 
 def mw2(
-    weights: Tensor, means: Tensor, covariances: Tensor, costs: PairCosts
+    weights: Tensor,
+    means: Tensor,
+    covariances: Tensor,
+    costs: PairCosts,
+    solved: Transport | None = None,
 ) -> tuple[Tensor, Tensor]:
     """MW2 squared as a differentiable function of a mixture.
 
@@ -131,6 +145,8 @@ def mw2(
         Symmetric, positive semi-definite.
     costs : PairCosts
         Costs towards the target. Evaluations with the same object share what they find.
+    solved : Transport, default=None
+        What :func:`solve_mw2` returned for this mixture, if it was the last one solved.
 
     Returns
     -------
@@ -139,4 +155,4 @@ def mw2(
     plan : tensor of shape (n, m)
         Without gradient, on the CPU.
     """
-    return _MW2Function.apply(weights, means, covariances, costs)
+    return _MW2Function.apply(weights, means, covariances, costs, solved)

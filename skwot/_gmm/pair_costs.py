@@ -37,8 +37,8 @@ from skwot._typing import Array, Index, Mask
 
 # Numbers of pairs. Up to _FEW_PAIRS, all pairs are made exact, which takes less time
 # than to exclude some. Up to _FEW_MAPS, all are made exact once, so that their maps
-# bound later distances. Up to _FEW_COSTS, it takes the network simplex no less time to
-# start from known potentials.
+# bound later distances. Both only if the matrices of all pairs fit in one batch. Up to
+# _FEW_COSTS, it takes the network simplex no less time to start from known potentials.
 _FEW_PAIRS = 16
 _FEW_MAPS = 128
 _FEW_COSTS = 128
@@ -94,6 +94,8 @@ class PairCosts(ABC):
         Squared distances, or lower bounds of them.
     exact : ndarray of shape (n, m), bool
         Which values are distances.
+    n_moves : int
+        How many mixtures there have been.
     """
 
     values: Array
@@ -103,10 +105,10 @@ class PairCosts(ABC):
         self.target = target
         covariances = target.covariances
         self.identity = 1.0 if covariances.ndim == 2 else eye_like(covariances)
+        self.n_moves = 0
         self._support: Mask = np.zeros((0, 0), dtype=bool)
         self._beta: Array | None = None
 
-    @abstractmethod
     def move(self, means: Any, covariances: Any) -> None:
         """Replace the components of the mixture.
 
@@ -115,6 +117,12 @@ class PairCosts(ABC):
         means : array of shape (n, d)
         covariances : array of shape (n, d, d), or (n, d) if diagonal
         """
+        self.n_moves += 1
+        self._move(means, covariances)
+
+    @abstractmethod
+    def _move(self, means: Any, covariances: Any) -> None:
+        """Bound the distances, or make them exact."""
 
     @abstractmethod
     def refine(self, pairs: Mask) -> bool:
@@ -218,7 +226,7 @@ class DiagonalCosts(PairCosts):
     deviations, and all exact.
     """
 
-    def move(self, means: Any, covariances: Any) -> None:
+    def _move(self, means: Any, covariances: Any) -> None:
         """See :meth:`PairCosts.move`."""
         self._deviations = namespace(means).sqrt(covariances)
         points = np.hstack([to_numpy(means), to_numpy(self._deviations)])
@@ -250,7 +258,7 @@ class FullCosts(PairCosts):
         super().__init__(target)
         self._known = _KnownMaps((0, 0), target.covariances)
 
-    def move(self, means: Any, covariances: Any) -> None:
+    def _move(self, means: Any, covariances: Any) -> None:
         """See :meth:`PairCosts.move`."""
         self._covariances = covariances
         self._factors = factorise(covariances, self.target.order)
@@ -259,12 +267,15 @@ class FullCosts(PairCosts):
             to_numpy(means), to_numpy(self.target.means), "sqeuclidean"
         )
         shape = self._distances.shape
-        if self._known.shape != shape or self._known.is_full():
+        if self._known.shape != shape:
             self._known = _KnownMaps(shape, self.target.covariances)
+        elif self._known.is_full():
+            self._known = self._known.restricted(self._support)
         self.values = self._distances.copy()
         self.exact = np.zeros(shape, dtype=bool)
-        size = self.values.size
-        if size <= _FEW_PAIRS or (size <= _FEW_MAPS and not self._known.size):
+        size, d = self.values.size, means.shape[1]
+        few = size <= _FEW_PAIRS or (size <= _FEW_MAPS and not self._known.size)
+        if few and size * d**2 <= _BATCH_NUMBERS:
             self.refine(~self.exact)
         else:
             self._bound()
@@ -360,6 +371,16 @@ class _KnownMaps:
     def is_full(self) -> bool:
         """Say whether the maps take more memory than they may."""
         return self.size * self.maps.shape[1] ** 2 > _MEMORY_NUMBERS
+
+    def restricted(self, pairs: Mask) -> "_KnownMaps":
+        """Forget all pairs but some."""
+        rows, columns = np.nonzero(pairs & (self.slots >= 0))
+        kept = self.slots[rows, columns]
+        other = _KnownMaps(self.shape, self.maps)
+        other.reserve(rows, columns)
+        other.maps[: len(kept)] = self.maps[kept]
+        other.fidelities[: len(kept)] = self.fidelities[kept]
+        return other
 
     def reserve(self, rows: Index, columns: Index) -> None:
         """Give a slot to the pairs that have none."""

@@ -6,11 +6,14 @@ split in halves at random, a target is drawn from one half, in the proportions f
 and its loss to the other half is computed. Target and sources are then as independent
 as the true ones are. The loss of the target itself is computed to such a half, too.
 
-A target is drawn with replacement. Its mean of any function then varies, around that of
-the source, by 1 / n for the choice of the half of n rows and by 1 / m for the draw of m
-rows, in units of the variance: as the target's does around the mean of the source, of
-which n rows are known. The semi-relaxed loss is such a mean. Transport sees also that
-rows repeat, which takes a target further from the sources: p-values are too large then.
+A target of m rows is drawn with replacement from a source of n rows. Its mean of any
+function then varies around that of the source by 1 / n for the choice of the half and
+by 1 / m for the draw, in units of the variance, as the target's does around the mean of
+a source of which n rows are known. Drawing n rows of the half first adds another 1 / n.
+It allows for temperatures, exponents and surcharges, which were learned from these very
+rows: without it one in ten p-values of digits was below .05. The semi-relaxed loss is
+such a mean. Transport sees also that rows repeat, which takes a target further from the
+sources: its p-values are too large.
 """
 
 from typing import NamedTuple
@@ -131,7 +134,7 @@ def _loss(
         counts = rng.multinomial(len(target), weights)
         drawn = np.concatenate(
             [
-                rng.choice(rows[(len(rows) + 1) // 2 :], count)
+                rng.choice(rng.choice(rows[(len(rows) + 1) // 2 :], len(rows)), count)
                 for rows, count in zip(orders, counts.tolist(), strict=True)
             ]
         )
