@@ -33,7 +33,7 @@ from skwot._gmm.covariance_types import COVARIANCE_TYPES, expand_full
 from skwot._gmm.density import build_gaussian_mixture
 from skwot._gmm.estimation import estimate_mixture
 from skwot._gmm.flow import flow_mixture
-from skwot._gmm.given_mixtures import read_mixture
+from skwot._gmm.given_mixtures import count_features, read_mixture
 from skwot._gmm.mixtures import Mixture
 from skwot._gmm.path import Flow
 from skwot._gmm.seeding import INIT_NAMES, seed_mixtures
@@ -131,6 +131,10 @@ class GMMFlowFitter(
         lowest loss is kept. From a mixture as `init` there is a single flow, so that
         more is an error.
 
+    record_path : bool, default=True
+        Whether `weights_path_`, `means_path_` and `covariances_path_` have all steps,
+        and not only the first and the last one. The path of a large mixture is large.
+
     warm_start : bool, default=False
         Whether `fit` goes on from where the last call ended; `init` and `n_init` then
         hold for the first call.
@@ -180,11 +184,12 @@ class GMMFlowFitter(
         Loss at each step, that of the initial mixture first, in squared units of the
         data.
     weights_path_ : ndarray of shape (n_iter_ + 1, n_components)
-        Weights at each step, the initial ones first.
+        Weights at each step, the initial ones first; at the first and the last step
+        with ``record_path=False``.
     means_path_ : ndarray of shape (n_iter_ + 1, n_components, n_features)
-        Means at each step.
+        Means at these steps.
     covariances_path_ : ndarray of shape (n_iter_ + 1, *covariances_.shape)
-        Covariances at each step.
+        Covariances at these steps.
     n_iter_ : int
         Number of steps.
     converged_ : bool
@@ -243,6 +248,7 @@ class GMMFlowFitter(
         "tol": [Interval(Real, 0, None, closed="left")],
         "reg_covar": [Interval(Real, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "record_path": ["boolean"],
         "warm_start": ["boolean"],
         "n_jobs": [Integral, None],
         "device": [str, torch.device, None],
@@ -264,6 +270,7 @@ class GMMFlowFitter(
         tol: float = 1e-6,
         reg_covar: float = 1e-6,
         n_init: int = 1,
+        record_path: bool = True,
         warm_start: bool = False,
         n_jobs: int | None = None,
         device: Any = None,
@@ -281,6 +288,7 @@ class GMMFlowFitter(
         self.tol = tol
         self.reg_covar = reg_covar
         self.n_init = n_init
+        self.record_path = record_path
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.device = device
@@ -297,14 +305,14 @@ class GMMFlowFitter(
         return len(self.weights_)
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike | None = None, y: Any = None) -> Self:
         """Flow from the initial mixture to the target.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), default=None
             Data from which the target, the initial mixture or both are estimated. If
-            both are given, the data only say what the features are.
+            both are given, the data only say what the features are, and are not needed.
         y : Ignored
             Present for scikit-learn's conventions.
 
@@ -326,10 +334,7 @@ class GMMFlowFitter(
         self._refuse_contradictions()
         refuse_masks(X=X)
         with fresh_fit(self) as last_fit:
-            estimated = self.target is None or isinstance(self.init, str)
-            points: Array = validate_data(
-                self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
-            )
+            points = self._read_data(X)
             settings = self._settings()
             random_state = check_random_state(self.random_state)
             target = self._make_target(points, random_state)
@@ -342,6 +347,23 @@ class GMMFlowFitter(
             )
             self._store(min(flows, key=lambda flow: flow.losses.min()), target)
         return self
+
+    def _read_data(self, X: ArrayLike | None) -> Array:
+        """Check the data; without any, there are no rows of as many features."""
+        estimated = self.target is None or isinstance(self.init, str)
+        if X is None:
+            if estimated:
+                what = "target" if self.target is None else "initial mixture"
+                raise ValueError(
+                    f"fit needs X, from which the {what} is estimated; got X=None. It "
+                    "can be left out if both target and init are mixtures."
+                )
+            points = np.empty((0, count_features(self.target, "target")))
+            self.n_features_in_ = points.shape[1]
+            return points
+        return validate_data(
+            self, X, dtype=np.float64, ensure_min_samples=2 if estimated else 1
+        )
 
     def _refuse_contradictions(self) -> None:
         """Raise an error if one parameter would make another one mean nothing.
@@ -410,18 +432,17 @@ class GMMFlowFitter(
         return [initial]
 
     def _store(self, flow: Flow, target: Mixture) -> None:
-        best, kind = flow.best, self.covariance_type
-        path = flow.weights, flow.means, flow.covariances
-        fitted = Mixture(*(x[best].copy() for x in path))
+        kind, fitted = self.covariance_type, flow.best
         density = build_gaussian_mixture(fitted, None, kind)
         self._covariance_type = kind
         self.weights_, self.means_, self.covariances_ = fitted
         self.precisions_ = density.precisions_
         self.precisions_cholesky_ = density.precisions_cholesky_
         self.target_weights_, self.target_means_, self.target_covariances_ = target
-        self.weights_path_, self.means_path_, self.covariances_path_ = path
+        self.weights_path_, self.means_path_ = flow.weights, flow.means
+        self.covariances_path_ = flow.covariances
         self.plan_, self.loss_curve_ = flow.plan, flow.losses
-        self.loss_ = float(flow.losses[best])
+        self.loss_ = float(flow.losses.min())
         self.n_iter_ = len(flow.losses) - 1
         self.converged_ = flow.converged
         if not self.converged_:
@@ -610,13 +631,19 @@ class GMMFlowFitter(
         """
         return float(self._evaluate_density("bic", X))
 
-    def sample(self, n_samples: int = 1) -> tuple[Array, Index]:
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> tuple[Array, Index]:
         """Draw samples from the fitted mixture.
 
         Parameters
         ----------
         n_samples : int, default=1
             Number of samples.
+        random_state : int, RandomState instance or None, default=None
+            Seed. None means the estimator's own.
 
         Returns
         -------
@@ -632,7 +659,10 @@ class GMMFlowFitter(
         ValueError
             If `n_samples` is below 1.
         """
-        return self._density().sample(n_samples)
+        density = self._density()
+        if random_state is not None:
+            density.set_params(random_state=random_state)
+        return density.sample(n_samples)
 
     def to_sklearn(self) -> GaussianMixture:
         """Fitted mixture as scikit-learn's own estimator.

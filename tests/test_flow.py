@@ -9,13 +9,19 @@ import skops.io
 import torch
 from scipy.stats import multivariate_normal
 from sklearn.base import clone
-from sklearn.datasets import make_blobs
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_wine,
+    make_blobs,
+)
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skwot._flow import GMMFlowFitter
+from skwot._gmm.covariance_types import COVARIANCE_TYPES, expand_full
 from skwot._gmm.flow import flow_mixture
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import solve_mw2
@@ -259,7 +265,10 @@ def test_flows_can_be_sent_to_other_processes(pair):
     task = flow_mixture, (*pair, Settings(max_iter=2))
     function, arguments = pickle.loads(pickle.dumps(task))
     found = pickle.loads(pickle.dumps(function(*arguments)))
-    for mine, theirs in zip(found, flow_mixture(*task[1]), strict=True):
+    again = flow_mixture(*task[1])
+    for mine, theirs in zip(
+        (*found[:5], *found.best), (*again[:5], *again.best), strict=True
+    ):
         np.testing.assert_array_equal(mine, theirs)
 
 
@@ -706,3 +715,117 @@ def test_a_singular_covariance_without_regularisation_is_an_error(pair, blobs):
     flow = GMMFlowFitter(4, init=flat, target=flat, reg_covar=0.0)
     with pytest.raises(ValueError, match="increase reg_covar"):
         flow.fit(blobs)
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine, load_diabetes])
+def test_raw_units_are_kept(load, solver, covariance_type):
+    X = load().data
+    mixture = GaussianMixture(
+        2, covariance_type=covariance_type, reg_covar=1e-9, random_state=0
+    ).fit(X)
+    flow = GMMFlowFitter(
+        2,
+        covariance_type=covariance_type,
+        solver=solver,
+        init=mixture,
+        target=mixture,
+    ).fit(X)
+    scale = np.square(X.std(axis=0)).sum()
+    assert flow.loss_curve_[0] <= 1e-24 * scale
+    full = expand_full(mixture.covariances_, covariance_type, 2, X.shape[1])
+    change = expand_full(flow.covariances_, covariance_type, 2, X.shape[1]) - full
+    variances = np.einsum("nkk->nk", full)
+    assert (
+        abs(change) <= 1e-12 * np.sqrt(variances[:, None] * variances[..., None])
+    ).all()
+    moved = abs(flow.transport(X) - X) / X.std(axis=0)
+    assert moved.max() < 1e-8
+    assert flow.score(X) == pytest.approx(mixture.score(X), rel=1e-9)
+
+
+@pytest.mark.parametrize("feature", range(3))
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_unit_of_a_feature_never_breaks_a_flow(pair, feature, unit):
+    units = np.ones(3)
+    units[feature] = unit
+    initial, target = (
+        m._replace(
+            means=m.means * units, covariances=units * m.covariances * units[:, None]
+        )
+        for m in pair
+    )
+    options = {"init": initial, "target": target, "max_iter": 300}
+    flow = GMMFlowFitter(len(initial.weights), **options).fit()
+    assert np.isfinite(flow.loss_curve_).all()
+    np.testing.assert_array_equal(flow.covariances_path_[0], initial.covariances)
+    np.testing.assert_array_equal(flow.target_covariances_, target.covariances)
+    assert (np.diff(flow.loss_curve_) <= 0).all()
+
+
+def test_income_and_a_ratio():
+    start = ([1.0], [[3e4, 0.3]], [np.diag([1.6e7, 4e-4])])
+    wider = ([1.0], [[3e4, 0.3]], [np.diag([1.6e7, 16e-4])])
+    for solver in ("pgd", "bures"):
+        flow = GMMFlowFitter(init=start, target=wider, solver=solver).fit()
+        np.testing.assert_allclose(flow.loss_curve_[0], 4e-4)
+        np.testing.assert_allclose(flow.transport([[3.1e4, 0.34]]), [[3.1e4, 0.38]])
+        middle = flow.interpolate(0.5).covariances[0]
+        np.testing.assert_allclose(np.diag(middle), [1.6e7, 9e-4])
+
+
+def test_a_tiny_weight_moves_nothing_to_the_origin():
+    mixture = ([1 - 1e-16, 1e-16], [[0.0], [100.0]], [[[1.0]], [[1.0]]])
+    flow = GMMFlowFitter(2, init=mixture, target=mixture, fixed_weights=True).fit()
+    np.testing.assert_array_equal(flow.means_, [[0], [100]])
+    np.testing.assert_allclose(flow.transport([[0.0], [100.0]]), [[0], [100]])
+
+
+def test_mixtures_of_single_precision_and_of_tensors():
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(2, 8, 3)).astype(np.float32)
+    flat = factors @ factors.mT  # of rank three, and its rounding
+    mixture = np.full(2, 0.5, np.float32), rng.normal(size=(2, 8)), flat
+    assert np.linalg.eigvalsh(flat).min() < 0
+    flow = GMMFlowFitter(2, init=mixture, target=mixture).fit()
+    assert np.isfinite(flow.loss_)
+    tensors = [torch.tensor(x, requires_grad=True) for x in mixture]
+    other = GMMFlowFitter(2, init=tensors, target=tensors).fit()
+    np.testing.assert_array_equal(other.means_, flow.means_)
+
+
+def test_data_are_not_needed_where_both_mixtures_are_given(pair):
+    options = {"init": pair[0], "target": pair[1]}
+    flow = GMMFlowFitter(4, **options).fit()
+    with_data = GMMFlowFitter(4, **options).fit(np.zeros((5, 3)))
+    np.testing.assert_array_equal(flow.means_, with_data.means_)
+    assert flow.n_features_in_ == 3
+    assert flow.score_samples(np.zeros((2, 3))).shape == (2,)
+    with pytest.raises(ValueError, match="the target is estimated; got X=None"):
+        GMMFlowFitter(4, init=pair[0]).fit()
+    with pytest.raises(ValueError, match="the initial mixture is estimated"):
+        GMMFlowFitter(4, target=pair[1]).fit()
+    with pytest.raises(ValueError, match="target must be a fitted mixture"):
+        GMMFlowFitter(4, init=pair[0], target=3).fit()
+
+
+def test_samples_have_a_seed_of_their_own(flow):
+    first, again = (flow.sample(5, random_state=1)[0] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (flow.sample(5, random_state=2)[0] != first).any()
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.05])
+def test_the_path_may_be_left_out(pair, learning_rate):
+    options = {
+        "init": pair[0],
+        "target": pair[1],
+        "learning_rate": learning_rate,
+        "tol": 1e-6 if learning_rate == "auto" else 10.0,
+    }
+    whole = GMMFlowFitter(4, **options).fit()
+    ends = GMMFlowFitter(4, record_path=False, **options).fit()
+    np.testing.assert_array_equal(ends.means_path_, whole.means_path_[[0, -1]])
+    for name in ("weights_", "means_", "covariances_", "loss_curve_", "plan_"):
+        np.testing.assert_array_equal(getattr(ends, name), getattr(whole, name))

@@ -50,7 +50,7 @@ def descend_adam(
     )
     stack = torch.as_tensor(initial.covariances, device=device)
     optimizer = _make_optimizer(logits, means, compacted, settings)
-    path = Path(kind)
+    path = Path(kind, settings.record_path)
     for step in range(settings.max_iter + 1):
         with torch.enable_grad():
             weights = torch.softmax(logits, 0)

@@ -76,7 +76,8 @@ def descend(
     -------
     Flow
     """
-    target, path = costs.target, Path(settings.covariance_type)
+    target = costs.target
+    path = Path(settings.covariance_type, settings.record_path)
     device = device_of(target.means)
     means, covariances = (to_device(x, device) for x in initial[1:])
     gradient_of = _GRADIENTS[settings.solver]

@@ -23,6 +23,8 @@ from skwot._typing import Array
 # Part of the smallest eigenvalue of what was given, relative to the reference, that the
 # level is: rounding must not take the one for less than the other.
 _MARGIN = 0.5
+# Covariances below this part of the reference are singular, but for rounding.
+_SINGULAR = 1e-13
 
 
 class Floor(NamedTuple):
@@ -94,16 +96,20 @@ def make_floor(initial: Mixture, target: Mixture, level: float, kind: str) -> Fl
         factor = np.sqrt(reference)
         inverse = 1 / factor
         ratios = np.concatenate(given) / reference
-        ratios = ratios[(ratios > 0).all(axis=1)]
     else:
         order = falling_variance(reference[None])
         (factor,), _ = factorise(reference[None], order)
         inverse = np.linalg.inv(factor)
-        factors, singular = factorise(np.concatenate(given), order)
-        whitened = inverse @ factors[~singular]
-        ratios = np.linalg.svd(whitened, compute_uv=False) ** 2
-    least = float(ratios.min(initial=np.inf))
-    return Floor(reference, factor, inverse, min(level, _MARGIN * least))
+        factors, _ = factorise(np.concatenate(given), order)
+        ratios = np.linalg.svd(inverse @ factors, compute_uv=False) ** 2
+    least = ratios.min(axis=1)
+    least = least[least > _SINGULAR]
+    return Floor(
+        reference,
+        factor,
+        inverse,
+        min(level, _MARGIN * float(least.min(initial=np.inf))),
+    )
 
 
 def _reference(

@@ -106,7 +106,7 @@ def factorise(covariances: Any, order: Index) -> tuple[Any, Mask]:
     ordered = covariances[:, order][:, :, order]
     lower, failed = _cholesky(ordered)
     pivots = xp.einsum("nkk->nk", lower) ** 2
-    lost = pivots <= d * _EPS * xp.einsum("nkk->nk", ordered)
+    lost = pivots <= 4 * d * _EPS * xp.einsum("nkk->nk", ordered)
     singular = failed | to_numpy(lost).any(axis=1)
     if singular.any():
         lower[singular] = _correlation_roots(ordered[singular])

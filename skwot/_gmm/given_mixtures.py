@@ -54,14 +54,45 @@ def read_mixture(value: Any, name: str, n_features: int, kind: str = "full") -> 
     return Mixture(weights / weights.sum(), means, symmetric)
 
 
+def count_features(value: Any, name: str) -> int:
+    """Read the number of features of a mixture that a user gave.
+
+    Parameters
+    ----------
+    value, name
+        See :func:`read_mixture`.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If it is not a mixture.
+    """
+    _, means, _ = _read_parts(value, name)[0]
+    shape = np.shape(_to_array(means))
+    if len(shape) != 2:
+        raise ValueError(
+            f"{name}: means must have shape (n_components, n_features), got {shape}."
+        )
+    return shape[1]
+
+
+def _read_parts(value: Any, name: str) -> tuple[tuple[Any, ...], str | None]:
+    """Take apart what was given, and say what type an estimator's covariances have."""
+    if isinstance(value, (tuple, list)) and len(value) == 3:
+        return tuple(value), None
+    return _read_attributes(value, name)
+
+
 def _read_arrays(
     value: Any, name: str, n_features: int, kind: str
 ) -> tuple[Array, ...]:
     """Copy what was given; covariances in the shape of their type become full."""
-    if isinstance(value, (tuple, list)) and len(value) == 3:
-        parts = value
-    else:
-        parts, kind = _read_attributes(value, name)
+    parts, own_kind = _read_parts(value, name)
+    kind = own_kind or kind
     for part in parts:
         refuse_masks(**{name: part})
     try:

@@ -6,22 +6,26 @@ import numpy as np
 
 from skwot._gmm.arrays import to_numpy
 from skwot._gmm.covariance_types import compact
+from skwot._gmm.mixtures import Mixture
 from skwot._typing import Array
 
 
 class Flow(NamedTuple):
-    """The path of a flow; the leading axis of the first four arrays is the step.
+    """The path of a flow; the leading axis of the first three arrays is the step.
 
     Attributes
     ----------
-    weights : ndarray of shape (n_iter + 1, n_components)
-    means : ndarray of shape (n_iter + 1, n_components, d)
-    covariances : ndarray of shape (n_iter + 1, *shape)
+    weights : ndarray of shape (n_recorded, n_components)
+        At all steps, the start first; or at the first and the last one.
+    means : ndarray of shape (n_recorded, n_components, d)
+    covariances : ndarray of shape (n_recorded, *shape)
         In scikit-learn's shape for the covariance type.
     losses : ndarray of shape (n_iter + 1,)
         MW2 squared to the target, in squared units of the data.
     plan : ndarray of shape (n_components, n_target_components)
-        Optimal plan of the step with the lowest loss.
+        Optimal plan of the mixture with the lowest loss.
+    best : Mixture
+        That mixture, the first of several; covariances as in the path.
     converged : bool
         Whether the last step left the loss where it was, to the tolerance.
     """
@@ -31,42 +35,50 @@ class Flow(NamedTuple):
     covariances: Array
     losses: Array
     plan: Array
+    best: Mixture
     converged: bool
-
-    @property
-    def best(self) -> int:
-        """Index of the step with the lowest loss, the first of several."""
-        return int(self.losses.argmin())
 
 
 class Path:
-    """Recorder of a flow, and of the optimal plan of its lowest loss.
+    """Recorder of a flow, and of the mixture of its lowest loss.
 
     Parameters
     ----------
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    whole : bool, default=True
+        Whether all steps are kept, and not only the first and the last one.
     """
 
-    def __init__(self, covariance_type: str) -> None:
-        self.covariance_type = covariance_type
+    def __init__(self, covariance_type: str, whole: bool = True) -> None:
+        self.covariance_type, self._whole = covariance_type, whole
         self.losses: list[float] = []
-        self._mixtures: list[list[Array]] = []
+        self._mixtures: list[Mixture] = []
+        self._best: Mixture | None = None
         self._plan: Array = np.empty(0)
 
     def append(
         self, weights: Any, means: Any, covariances: Any, loss: float, plan: Array
     ) -> None:
         """Record a copy of the mixture at one step."""
+        parts = weights, means, compact(covariances, self.covariance_type)
+        mixture = Mixture(*(to_numpy(x).copy() for x in parts))
         if not self.losses or loss < min(self.losses):
-            self._plan = plan
-        mixture = weights, means, compact(covariances, self.covariance_type)
-        self._mixtures.append([to_numpy(x).copy() for x in mixture])
+            self._best, self._plan = mixture, plan
         self.losses.append(loss)
+        if not self._whole:
+            del self._mixtures[1:]
+        self._mixtures.append(mixture)
 
     def finish(self, converged: bool) -> Flow:
-        """Return the flow that was recorded."""
-        weights, means, covariances = (
-            np.stack(arrays) for arrays in zip(*self._mixtures, strict=True)
-        )
+        """Return the flow that was recorded, and forget it."""
+        assert self._best is not None
+        stacks = [np.empty((len(self._mixtures), *x.shape)) for x in self._best]
+        # From the last to the first, so that the path is never in memory twice.
+        for step in reversed(range(len(self._mixtures))):
+            for stack, part in zip(stacks, self._mixtures.pop(), strict=True):
+                stack[step] = part
+        weights, means, covariances = stacks
         losses = np.array(self.losses)
-        return Flow(weights, means, covariances, losses, self._plan, converged)
+        return Flow(
+            weights, means, covariances, losses, self._plan, self._best, converged
+        )

@@ -26,6 +26,8 @@ class Settings(NamedTuple):
         Largest level of the :mod:`~skwot._gmm.floor` of the covariances.
     fixed_weights : bool
         Whether the weights stay as they start.
+    record_path : bool
+        Whether all steps are kept, and not only the first and the last one.
     device : torch device or None
         Where the flow is computed, by PyTorch; None for NumPy.
     """
@@ -37,4 +39,5 @@ class Settings(NamedTuple):
     tol: float = 1e-6
     reg_covar: float = 1e-6
     fixed_weights: bool = False
+    record_path: bool = True
     device: torch.device | None = None

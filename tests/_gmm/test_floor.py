@@ -76,3 +76,11 @@ def test_points_have_a_floor_of_the_kind(kind):
     np.testing.assert_array_equal(
         constrain(reference[None], np.ones(1), kind)[0], reference
     )
+
+
+def test_what_is_singular_but_for_rounding_is_raised(mixtures):
+    flat = np.random.default_rng(0).normal(size=(4, 3, 2))
+    flat = flat @ flat.mT
+    flat = flat + 1e-17 * np.eye(3)
+    initial = mixtures[0]._replace(covariances=flat)
+    assert make_floor(initial, mixtures[1], 1e-3, "full").level == 1e-3
