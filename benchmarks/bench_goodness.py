@@ -1,6 +1,7 @@
 """Goodness of fit: p-values of targets that are mixtures, and power against others.
 
     OMP_NUM_THREADS=1 python -m benchmarks.bench_goodness [--draws 200] [--seed 0]
+        [--metric auto]
 
 Each draw splits digits anew, of which 900 rows are the sources, or draws 100 rows of
 each of three Gaussians in five dimensions. Targets have 200 rows with prevalences from
@@ -22,8 +23,8 @@ from skwot import WassersteinUnmixer
 N_ROWS = 200
 
 
-def pvalue(X, y, target):
-    unmixer = WassersteinUnmixer(loss="semirelaxed").fit(X, y)
+def pvalue(X, y, target, metric):
+    unmixer = WassersteinUnmixer(loss="semirelaxed", metric=metric).fit(X, y)
     return unmixer.goodness_of_fit(target, random_state=0).pvalue
 
 
@@ -38,7 +39,7 @@ def take(rows, y, labels, rng):
     )
 
 
-def digits(rng, number):
+def digits(rng, number, metric):
     """P-values of a mixture, and of what is none."""
     X, y = load_digits(return_X_y=True)
     X = X / 16
@@ -50,15 +51,19 @@ def digits(rng, number):
     labels = rng.choice(np.delete(np.arange(10), held), 170)
     foreign = np.append(labels, np.full(30, held))
     first, second = (take(rest, y, np.full(N_ROWS, k), rng) for k in (held, other))
+    cases = {
+        "mixture": (sources, mixture),
+        "foreign class": (known, X[take(rest, y, foreign, rng)]),
+        "blends": (sources, 0.3 * X[first] + 0.7 * X[second]),
+        "shift": (sources, mixture + 0.05),
+    }
     return {
-        "mixture": pvalue(X[sources], y[sources], mixture),
-        "foreign class": pvalue(X[known], y[known], X[take(rest, y, foreign, rng)]),
-        "blends": pvalue(X[sources], y[sources], 0.3 * X[first] + 0.7 * X[second]),
-        "shift": pvalue(X[sources], y[sources], mixture + 0.05),
+        name: pvalue(X[rows], y[rows], target, metric)
+        for name, (rows, target) in cases.items()
     }
 
 
-def gaussians(rng, number):
+def gaussians(rng, number, metric):
     means = 1.5 * rng.normal(size=(3, 5))
     scales = np.array([0.5, 1.0, 1.5])
     y = np.repeat(np.arange(3), 100)
@@ -66,17 +71,18 @@ def gaussians(rng, number):
     X, target = (
         means[k] + scales[k, None] * rng.normal(size=(len(k), 5)) for k in (y, labels)
     )
-    return {"mixture": pvalue(X, y, target)}
+    return {"mixture": pvalue(X, y, target, metric)}
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--metric", default="auto", choices=["auto", "euclidean"])
     options = parser.parse_args()
     for draw in (gaussians, digits):
         found = [
-            draw(np.random.default_rng([options.seed, number]), number)
+            draw(np.random.default_rng([options.seed, number]), number, options.metric)
             for number in range(options.draws)
         ]
         for name in found[0]:

@@ -33,6 +33,7 @@ from skwot._gmm.covariance_types import COVARIANCE_TYPES, expand_full
 from skwot._gmm.density import build_gaussian_mixture
 from skwot._gmm.estimation import estimate_mixture
 from skwot._gmm.flow import flow_mixture
+from skwot._gmm.geometry import check_time
 from skwot._gmm.given_mixtures import count_features, read_mixture
 from skwot._gmm.mixtures import Mixture
 from skwot._gmm.path import Flow
@@ -738,7 +739,7 @@ class GMMFlowFitter(
         check_is_fitted(self)
         refuse_masks(X=X)
         points: Array = validate_data(self, X, reset=False, dtype=np.float64)
-        _check_time(t)
+        check_time(t)
         if method not in ("barycentric", "random"):
             raise ValueError(
                 f"method must be 'barycentric' or 'random', got {method!r}."
@@ -795,7 +796,7 @@ class GMMFlowFitter(
         (array([[2.5]]), array([[[2.25]]]))
         """
         check_is_fitted(self)
-        _check_time(t)
+        check_time(t)
         return interpolate_mixtures(*self._ends(), t)
 
     def _ends(self) -> tuple[Mixture, Mixture]:
@@ -810,11 +811,6 @@ class GMMFlowFitter(
     def _responsibilities(X: Array, mixture: Mixture) -> Array:
         with np.errstate(divide="ignore"):  # the logarithm of a weight of 0
             return build_gaussian_mixture(mixture, None).predict_proba(X)
-
-
-def _check_time(t: float) -> None:
-    if not 0 <= t <= 1:
-        raise ValueError(f"t must be between 0 and 1, got {t!r}.")
 
 
 def _check_size(mixture: Mixture, name: str, **expected: int) -> None:

@@ -1,5 +1,6 @@
-"""Gaussian mixtures as plain arrays."""
+"""Gaussian mixtures as plain arrays, and their optimal transport."""
 
+from skwot._gmm.geometry import MW2Result, interpolate, mw2
 from skwot._gmm.mixtures import Mixture
 
-__all__ = ["Mixture"]
+__all__ = ["MW2Result", "Mixture", "interpolate", "mw2"]

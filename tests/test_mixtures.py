@@ -7,9 +7,13 @@ from skwot.datasets import make_gaussian_mixtures
 from skwot.mixtures import Mixture
 
 
-def test_mixture_is_at_home_in_the_public_module():
-    assert mixtures.__all__ == ["Mixture"]
-    assert f"{Mixture.__module__}.{Mixture.__qualname__}" == "skwot.mixtures.Mixture"
+def test_tuples_are_at_home_in_the_public_module():
+    assert mixtures.__all__ == ["MW2Result", "Mixture", "interpolate", "mw2"]
+    for kind in (Mixture, mixtures.MW2Result):
+        assert f"{kind.__module__}.{kind.__qualname__}" in (
+            "skwot.mixtures.Mixture",
+            "skwot.mixtures.MW2Result",
+        )
 
 
 def test_mixture_survives_a_pickle():

@@ -1,0 +1,120 @@
+import numpy as np
+import ot
+import pytest
+import torch
+from sklearn.mixture import GaussianMixture
+
+from skwot._gmm.geometry import interpolate, mw2
+from skwot._gmm.mixtures import Mixture
+from tests.generators.gaussians import random_mixture
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    return random_mixture(rng, 4, 3), random_mixture(rng, 5, 3)
+
+
+def leaves(mixture):
+    return [torch.tensor(x, requires_grad=True) for x in mixture]
+
+
+def test_value_and_plan_are_those_of_pot(pair):
+    (w, m, c), (v, n, d) = pair
+    value, plan = mw2(*pair)
+    assert value == pytest.approx(ot.gmm.gmm_ot_loss(m, n, c, d, w, v), rel=1e-10)
+    np.testing.assert_allclose(plan, ot.gmm.gmm_ot_plan(m, n, c, d, w, v), atol=1e-12)
+    assert mw2(pair[1], pair[0]).value == pytest.approx(value, rel=1e-12)
+    assert mw2(pair[0], pair[0]).value < 1e-28
+
+
+def test_gradients_of_all_six_arguments_are_those_through_pot(pair):
+    ours, pots = ([*leaves(pair[0]), *leaves(pair[1])] for _ in range(2))
+    value, plan = mw2(ours[:3], ours[3:])
+    value.backward()
+    w, m, c, v, n, d = pots
+    expected = ot.gmm.gmm_ot_loss(m, n, c, d, w, v)
+    expected.backward()
+    assert value.item() == pytest.approx(expected.item(), rel=1e-10)
+    assert not plan.requires_grad
+    for mine, theirs in zip(ours, pots, strict=True):
+        np.testing.assert_allclose(mine.grad, theirs.grad, atol=1e-8)
+
+
+def test_gradcheck(pair):
+    def loss(logits, means, roots, target_logits, target_means, target_roots):
+        first = torch.softmax(logits, 0), means, roots @ roots.mT
+        second = torch.softmax(target_logits, 0), target_means, target_roots
+        return mw2(first, (*second[:2], target_roots @ target_roots.mT)).value
+
+    arguments = [
+        torch.tensor(x, requires_grad=True)
+        for mixture in pair
+        for x in (
+            np.log(mixture.weights),
+            mixture.means,
+            np.linalg.cholesky(mixture.covariances),
+        )
+    ]
+    assert torch.autograd.gradcheck(loss, arguments, atol=1e-6)
+
+
+def test_one_tensor_makes_tensors(pair):
+    means = torch.tensor(pair[1].means, dtype=torch.float32, requires_grad=True)
+    value, plan = mw2(pair[0], (pair[1].weights, means, pair[1].covariances))
+    assert value.dtype == plan.dtype == torch.float32
+    (2 * value).backward()
+    step = 1e-4
+    moved = pair[1]._replace(means=pair[1].means + step)
+    slope = (mw2(pair[0], moved).value - mw2(*pair).value) / step
+    assert 2 * slope == pytest.approx(float(means.grad.sum()), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "covariances",
+    [
+        np.stack([np.eye(2), np.eye(2)]),  # repeated eigenvalues, and equal to others
+        np.zeros((2, 2, 2)),
+        np.stack([np.diag([1.0, 0.0]), np.eye(2)]),
+    ],
+)
+def test_gradients_are_finite(covariances):
+    means = np.array([[0.0, 0.0], [1.0, 0.0]])
+    first = leaves(Mixture(np.full(2, 0.5), means, covariances))
+    second = leaves(Mixture(np.full(2, 0.5), means, np.stack([np.eye(2)] * 2)))
+    mw2(first, second).value.backward()
+    for leaf in (*first, *second):
+        assert torch.isfinite(leaf.grad).all()
+
+
+def test_fitted_mixtures_and_their_geodesic(pair):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    fitted = GaussianMixture(2, covariance_type="diag", random_state=0).fit(X)
+    whole = mw2(fitted, pair[0]).value
+    for t in (0.0, 0.3, 1.0):
+        middle = interpolate(fitted, pair[0], t)
+        assert middle.weights.sum() == pytest.approx(1)
+        assert mw2(fitted, middle).value == pytest.approx(t**2 * whole, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": np.array([0.5, 0.2, 0.2, 0.2])}, "b: weights must be non-neg"),
+        ({"means": np.zeros((4, 2))}, "b: means must have shape"),
+        ({"covariances": -np.stack([np.eye(3)] * 4)}, "b: covariances must be pos"),
+    ],
+)
+def test_what_is_no_mixture_is_refused(pair, change, message):
+    bad = pair[0]._replace(**change)
+    with pytest.raises(ValueError, match=message):
+        mw2(pair[1], bad)
+    with pytest.raises(ValueError, match=message):
+        interpolate(pair[1], bad, 0.5)
+
+
+def test_times_are_between_zero_and_one(pair):
+    with pytest.raises(ValueError, match="t must be between 0 and 1, got 2"):
+        interpolate(*pair, 2)
+    with pytest.raises(ValueError, match="a must be a fitted mixture or a tuple"):
+        mw2(3, pair[0])
