@@ -132,6 +132,14 @@ class GMMFlowFitter(
         lowest loss is kept. From a mixture as `init` there is a single flow, so that
         more is an error.
 
+    swaps : 'auto' or bool, default='auto'
+        Whether to leave local minima. Once the flow is at rest, the component that is
+        missed least is put onto the component of the target that gains most from it,
+        and the flow goes on, by up to `max_iter` more steps; that is kept if the loss
+        falls. It takes the distances between all pairs of components. 'auto' is True
+        where the start is not given and there is no rate. A number as `learning_rate`
+        excludes True.
+
     record_path : bool, default=True
         Whether `weights_path_`, `means_path_` and `covariances_path_` have all steps,
         and not only the first and the last one. The path of a large mixture is large.
@@ -249,6 +257,7 @@ class GMMFlowFitter(
         "tol": [Interval(Real, 0, None, closed="left")],
         "reg_covar": [Interval(Real, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "swaps": ["boolean", StrOptions({"auto"})],
         "record_path": ["boolean"],
         "warm_start": ["boolean"],
         "n_jobs": [Integral, None],
@@ -271,6 +280,7 @@ class GMMFlowFitter(
         tol: float = 1e-6,
         reg_covar: float = 1e-6,
         n_init: int = 1,
+        swaps: bool | str = "auto",
         record_path: bool = True,
         warm_start: bool = False,
         n_jobs: int | None = None,
@@ -289,6 +299,7 @@ class GMMFlowFitter(
         self.tol = tol
         self.reg_covar = reg_covar
         self.n_init = n_init
+        self.swaps = swaps
         self.record_path = record_path
         self.warm_start = warm_start
         self.n_jobs = n_jobs
@@ -336,10 +347,11 @@ class GMMFlowFitter(
         refuse_masks(X=X)
         with fresh_fit(self) as last_fit:
             points = self._read_data(X)
-            settings = self._settings()
+            goes_on = bool(self.warm_start and last_fit)
+            settings = self._settings(goes_on)
             random_state = check_random_state(self.random_state)
             target = self._make_target(points, random_state)
-            if self.warm_start and last_fit:
+            if goes_on:
                 initials = [self._last_mixture(last_fit, points.shape[1])]
             else:
                 initials = self._make_initials(points, target, random_state)
@@ -385,6 +397,11 @@ class GMMFlowFitter(
                 f"flow; got n_init={self.n_init}.",
             ),
             (
+                self.swaps is True and self.learning_rate != "auto",
+                "swaps=True needs learning_rate='auto'; "
+                f"got learning_rate={self.learning_rate!r}.",
+            ),
+            (
                 named_init and self.init not in INIT_NAMES,
                 f"init must be a mixture or one of {INIT_NAMES}, got {self.init!r}.",
             ),
@@ -393,9 +410,16 @@ class GMMFlowFitter(
             if contradicted:
                 raise ValueError(message)
 
-    def _settings(self) -> Settings:
+    def _settings(self, goes_on: bool) -> Settings:
+        """Choose how to flow, from a start or on from the last fit."""
         parameters = {name: getattr(self, name) for name in Settings._fields}
-        return Settings(**parameters)._replace(device=check_device(self.device))
+        is_chosen = isinstance(self.init, str) and not goes_on
+        swaps = is_chosen and self.learning_rate == "auto"
+        if self.swaps != "auto":
+            swaps = bool(self.swaps)
+        return Settings(**parameters)._replace(
+            device=check_device(self.device), swaps=swaps
+        )
 
     def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
         size, kind = self.n_target_components, self.covariance_type

@@ -15,7 +15,7 @@ from skwot._gmm.arrays import (
 from skwot._gmm.covariance_types import constrain
 from skwot._gmm.floor import Floor
 from skwot._gmm.gaussians import which_are_positive_definite
-from skwot._gmm.mixtures import Mixture
+from skwot._gmm.mixtures import Mixture, Target
 from skwot._gmm.mw2 import Gradient, differentiate_mw2, mw2, solve_mw2
 from skwot._gmm.pair_costs import PairCosts
 from skwot._gmm.path import Flow, Path
@@ -84,7 +84,7 @@ def descend(
     start = solve_mw2(initial.weights, means, covariances, costs)
     iterate = gradient_of(initial.weights, means, covariances, start, costs)
     _record(path, iterate)
-    negligible = _NEGLIGIBLE * float(target.weights @ to_numpy(target.traces))
+    negligible = negligible_loss(target)
     converged = False
     while not converged and len(path.losses) <= settings.max_iter:
         before = iterate.loss
@@ -95,6 +95,11 @@ def descend(
         converged = bool(before - iterate.loss <= at_rest)
         _record(path, iterate)
     return path.finish(converged)
+
+
+def negligible_loss(target: Target) -> float:
+    """Loss below which a mixture is the target, to rounding."""
+    return _NEGLIGIBLE * float(target.weights @ to_numpy(target.traces))
 
 
 def _record(path: Path, iterate: _Iterate) -> None:

@@ -8,6 +8,7 @@ from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.pair_costs import pair_costs
 from skwot._gmm.path import Flow
 from skwot._gmm.settings import Settings
+from skwot._gmm.swaps import descend_with_swaps
 
 
 def flow_mixture(initial: Mixture, target: Mixture, settings: Settings) -> Flow:
@@ -29,5 +30,8 @@ def flow_mixture(initial: Mixture, target: Mixture, settings: Settings) -> Flow:
     constrained = constrain(initial.covariances, initial.weights, kind)
     initial = initial._replace(covariances=floor.raise_covariances(constrained))
     costs = pair_costs(prepare_target(target, settings.device))
-    solve = descend if settings.learning_rate == "auto" else descend_adam
-    return solve(initial, costs, floor, settings)
+    if settings.learning_rate != "auto":
+        return descend_adam(initial, costs, floor, settings)
+    if settings.swaps:
+        return descend_with_swaps(initial, target, costs, floor, settings)
+    return descend(initial, costs, floor, settings)

@@ -38,6 +38,30 @@ class Flow(NamedTuple):
     best: Mixture
     converged: bool
 
+    def continued(self, other: "Flow", whole: bool) -> "Flow":
+        """Go on with the steps of another flow by which the loss falls further.
+
+        Parameters
+        ----------
+        other : Flow
+            Whose losses never rise and end lower.
+        whole : bool
+            Whether all steps are kept, and not only the first and the last one.
+
+        Returns
+        -------
+        Flow
+        """
+        lower = other.losses < self.losses.min()
+        kept = lower if whole else np.arange(len(other.weights)) == 1
+        own = slice(None) if whole else slice(1)
+        weights, means, covariances = (
+            np.concatenate([mine[own], theirs[kept]])
+            for mine, theirs in zip(self[:3], other[:3], strict=True)
+        )
+        losses = np.concatenate([self.losses, other.losses[lower]])
+        return Flow(weights, means, covariances, losses, *other[4:])
+
 
 class Path:
     """Recorder of a flow, and of the mixture of its lowest loss.

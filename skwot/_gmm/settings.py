@@ -26,6 +26,8 @@ class Settings(NamedTuple):
         Largest level of the :mod:`~skwot._gmm.floor` of the covariances.
     fixed_weights : bool
         Whether the weights stay as they start.
+    swaps : bool
+        Whether components are moved elsewhere from a local minimum.
     record_path : bool
         Whether all steps are kept, and not only the first and the last one.
     device : torch device or None
@@ -39,5 +41,6 @@ class Settings(NamedTuple):
     tol: float = 1e-6
     reg_covar: float = 1e-6
     fixed_weights: bool = False
+    swaps: bool = False
     record_path: bool = True
     device: torch.device | None = None
