@@ -42,6 +42,8 @@ from skwot._gmm.settings import Settings
 from skwot._typing import Array, Index
 from skwot._warnings import warn_user
 
+_MOST_SWAPPED = 1e8  # operations on all pairs, in units of those on one number
+
 
 class GMMFlowFitter(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
@@ -136,9 +138,10 @@ class GMMFlowFitter(
         Whether to leave local minima. Once the flow is at rest, the component that is
         missed least is put onto the component of the target that gains most from it,
         and the flow goes on, by up to `max_iter` more steps; that is kept if the loss
-        falls. It takes the distances between all pairs of components. 'auto' is True
-        where the start is not given and there is no rate. A number as `learning_rate`
-        excludes True.
+        falls. Twenty such moves are tried before a minimum is left alone, which takes
+        as many flows. 'auto' is True where the start is not given, there is no rate,
+        and ``n_components * n_target_components * n_features**3`` is at most 1e8. A
+        number as `learning_rate` excludes True.
 
     record_path : bool, default=True
         Whether `weights_path_`, `means_path_` and `covariances_path_` have all steps,
@@ -348,9 +351,9 @@ class GMMFlowFitter(
         with fresh_fit(self) as last_fit:
             points = self._read_data(X)
             goes_on = bool(self.warm_start and last_fit)
-            settings = self._settings(goes_on)
             random_state = check_random_state(self.random_state)
             target = self._make_target(points, random_state)
+            settings = self._settings(target, goes_on)
             if goes_on:
                 initials = [self._last_mixture(last_fit, points.shape[1])]
             else:
@@ -410,11 +413,13 @@ class GMMFlowFitter(
             if contradicted:
                 raise ValueError(message)
 
-    def _settings(self, goes_on: bool) -> Settings:
+    def _settings(self, target: Mixture, goes_on: bool) -> Settings:
         """Choose how to flow, from a start or on from the last fit."""
         parameters = {name: getattr(self, name) for name in Settings._fields}
+        n_components, n_features = target.means.shape
+        size = self.n_components * n_components * n_features**3
         is_chosen = isinstance(self.init, str) and not goes_on
-        swaps = is_chosen and self.learning_rate == "auto"
+        swaps = is_chosen and self.learning_rate == "auto" and size <= _MOST_SWAPPED
         if self.swaps != "auto":
             swaps = bool(self.swaps)
         return Settings(**parameters)._replace(

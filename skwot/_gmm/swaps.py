@@ -23,8 +23,8 @@ from skwot._gmm.seeding import component_distances
 from skwot._gmm.settings import Settings
 from skwot._typing import Array
 
-_TRIED = 5  # swaps, before a minimum is taken for the lowest that swaps reach
-_WORTH = 1e-9  # part of the loss that a swap has to promise
+_TRIED = 20  # swaps, before a minimum is taken for the lowest that swaps reach
+_REACHED = 1e-9  # part of the first loss at which there is nothing left to improve
 
 
 def descend_with_swaps(
@@ -50,7 +50,7 @@ def descend_with_swaps(
         Its path has the steps by which the loss fell.
     """
     flow = descend(initial, costs, floor, settings)
-    negligible = max(_WORTH * flow.losses[0], negligible_loss(costs.target))
+    negligible = max(_REACHED * flow.losses[0], negligible_loss(costs.target))
     between = component_distances(target)
     swapped = True
     while swapped and flow.converged and flow.losses[-1] > negligible:
@@ -67,27 +67,25 @@ def descend_with_swaps(
 def _candidates(
     flow: Flow, between: Array, costs: PairCosts, floor: Floor, settings: Settings
 ) -> Iterator[Mixture]:
-    """Mixtures after the swaps that promise most, the best first."""
+    """Mixtures after the swaps with the lowest losses, before these flow."""
     kind, plan = settings.covariance_type, flow.plan
     targets = to_numpy(costs.target.covariances)
     shape = (len(plan), *targets.shape[1:])
     covariances = expand(flow.best.covariances, kind, np.broadcast_to(0.0, shape))
     mixture = flow.best._replace(covariances=np.array(covariances))
     distances = _all_distances(mixture, costs)
-    promises = flow.losses[-1] - _swapped_losses(distances, between, plan.sum(axis=0))
-    best = np.argsort(-promises, axis=None)[:_TRIED]
-    for row, column in zip(*np.unravel_index(best, promises.shape), strict=True):
-        if promises[row, column] > _WORTH * flow.losses[-1]:
-            means, stack = mixture.means.copy(), mixture.covariances.copy()
-            means[row] = to_numpy(costs.target.means[column])
-            stack[row] = targets[column]
-            weights = mixture.weights
-            if not settings.fixed_weights:
-                weights = _swapped_weights(plan, distances, row, column)
-            stack = floor.raise_covariances(constrain(stack, weights, kind))
-            # Rounding of the projection may leave the type.
-            stack = np.array(expand(compact(stack, kind), kind, stack))
-            yield Mixture(weights, means, stack)
+    losses = _swapped_losses(distances, between, plan.sum(axis=0))
+    best = np.argsort(losses, axis=None, kind="stable")[:_TRIED]
+    for row, column in zip(*np.unravel_index(best, losses.shape), strict=True):
+        means, stack = mixture.means.copy(), mixture.covariances.copy()
+        means[row] = to_numpy(costs.target.means[column])
+        stack[row] = targets[column]
+        weights = mixture.weights
+        if not settings.fixed_weights:
+            weights = _swapped_weights(plan, distances, row, column)
+        stack = floor.raise_covariances(constrain(stack, weights, kind))
+        # Rounding of the projection may leave the type.
+        yield Mixture(weights, means, expand(compact(stack, kind), kind, stack))
 
 
 def _all_distances(mixture: Mixture, costs: PairCosts) -> Array:
