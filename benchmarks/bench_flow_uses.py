@@ -1,4 +1,4 @@
-"""What GMM flows are used for: reduction and transport, against POT.
+"""What GMM flows are used for: local minima, reduction and transport, against POT.
 
 Run with one thread: ``OMP_NUM_THREADS=1 python -m benchmarks.bench_flow_uses``.
 """
@@ -15,10 +15,12 @@ from sklearn.mixture import GaussianMixture
 
 from benchmarks.bench_flow import pot_loop, random_mixture
 from skwot import GMMFlowFitter
+from skwot._gmm.flow import flow_mixture
+from skwot._gmm.settings import Settings
 
 N_PIXELS = 5000  # to estimate a mixture
-N_STARTS = 60
-SEEDS = [0, 1, 2]  # of the targets' EM
+N_PROBLEMS = 34  # of each of six sizes
+SEEDS = range(5)  # of the targets' EM
 
 
 def draw_pixels(name, n_pixels, seed=0):
@@ -35,7 +37,7 @@ def project_digits():
 
 
 def compare_reductions():
-    print(f"reduction of 40 components to 8, best of {N_STARTS}")
+    print("reduction of 40 components to 8, from one start")
     samples = {
         "china.jpg": draw_pixels("china.jpg", N_PIXELS),
         "digits, PCA-10": project_digits(),
@@ -46,19 +48,21 @@ def compare_reductions():
                 warnings.simplefilter("ignore")
                 target = GaussianMixture(40, random_state=seed).fit(X)
             parameters = target.weights_, target.means_, target.covariances_
-            flow = GMMFlowFitter(
-                8,
-                target=target,
-                solver="bures",
-                n_init=N_STARTS,
-                max_iter=300,
-                random_state=0,
-            )
-            start = time.perf_counter()
-            flow.fit(X)
-            seconds = time.perf_counter() - start
-            report = f"{name}, GaussianMixture(40, random_state={seed}): "
-            report += f"MW2^2 {flow.loss_:.5f} in {seconds:.2f} s"
+            report = f"{name}, GaussianMixture(40, random_state={seed}): MW2^2"
+            for swaps in (False, True):
+                flow = GMMFlowFitter(
+                    8,
+                    target=target,
+                    solver="bures",
+                    swaps=swaps,
+                    max_iter=300,
+                    random_state=0,
+                )
+                start = time.perf_counter()
+                flow.fit(X)
+                seconds = time.perf_counter() - start
+                how = "with" if swaps else "without"
+                report += f" {flow.loss_:.5f} in {seconds:.2f} s {how} swaps,"
             if seed == SEEDS[0]:
                 rng = np.random.default_rng(seed)
                 rows = rng.choice(40, 8, replace=False)
@@ -66,8 +70,30 @@ def compare_reductions():
                 start = time.perf_counter()
                 losses = pot_loop(initial, parameters, 0.01, 100)
                 seconds = time.perf_counter() - start
-                report += f"; POT's loop {min(losses):.5f} in {seconds:.1f} s"
-            print(report, flush=True)
+                report += f" POT's loop {min(losses):.5f} in {seconds:.1f} s"
+            print(report.rstrip(","), flush=True)
+
+
+def count_local_minima():
+    print("random problems that end above 1e-6 of the first loss")
+    for size in (3, 5, 10):
+        for n_features in (2, 5):
+            stuck, seconds = np.zeros(2, dtype=int), np.zeros(2)
+            for seed in range(N_PROBLEMS):
+                rng = np.random.default_rng([seed, size, n_features])
+                pair = [random_mixture(rng, size, n_features) for _ in range(2)]
+                for column, swaps in enumerate((False, True)):
+                    start = time.perf_counter()
+                    losses = flow_mixture(*pair, Settings(swaps=swaps)).losses
+                    seconds[column] += time.perf_counter() - start
+                    stuck[column] += losses[-1] > 1e-6 * losses[0]
+            milliseconds = 1e3 * seconds / N_PROBLEMS
+            print(
+                f"{size} components, {n_features} features: {stuck[0]} of {N_PROBLEMS} "
+                f"without swaps ({milliseconds[0]:.0f} ms each), {stuck[1]} with "
+                f"({milliseconds[1]:.0f} ms)",
+                flush=True,
+            )
 
 
 def compare_expansion():
@@ -135,4 +161,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     compare_transport()
     compare_expansion()
+    count_local_minima()
     compare_reductions()

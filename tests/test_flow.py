@@ -829,3 +829,25 @@ def test_the_path_may_be_left_out(pair, learning_rate):
     np.testing.assert_array_equal(ends.means_path_, whole.means_path_[[0, -1]])
     for name in ("weights_", "means_", "covariances_", "loss_curve_", "plan_"):
         np.testing.assert_array_equal(getattr(ends, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("unit", [2.0**-340, 2.0**340])
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+def test_units_far_from_one(pair, unit, solver):
+    initial, target = (
+        m._replace(means=unit * m.means, covariances=unit**2 * m.covariances)
+        for m in pair
+    )
+    plain = GMMFlowFitter(4, init=pair[0], target=pair[1], solver=solver).fit()
+    flow = GMMFlowFitter(4, init=initial, target=target, solver=solver).fit()
+    np.testing.assert_allclose(flow.means_, unit * plain.means_, rtol=1e-9)
+    np.testing.assert_allclose(
+        flow.loss_curve_[:3], unit**2 * plain.loss_curve_[:3], rtol=1e-9
+    )
+    X = pair[0].means
+    np.testing.assert_allclose(
+        flow.transport(unit * X), unit * plain.transport(X), rtol=1e-9
+    )
+    middle = flow.interpolate(0.5).covariances
+    expected = unit**2 * plain.interpolate(0.5).covariances
+    np.testing.assert_allclose(middle, expected, rtol=1e-9)

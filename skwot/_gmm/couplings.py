@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skwot._gmm.gaussians import geodesic
-from skwot._gmm.mixtures import Mixture, prepare_target
+from skwot._gmm.mixtures import Mixture, extreme_unit, in_unit, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs, plan_support
 from skwot._typing import Array, Index
@@ -52,8 +52,9 @@ def couple(mixture: Mixture, other: Mixture) -> Coupling:
     -------
     Coupling
     """
-    costs = pair_costs(prepare_target(other))
-    plan = solve_mw2(*mixture, costs).plan
+    unit = extreme_unit(mixture, other)
+    costs = pair_costs(prepare_target(in_unit(other, unit)))
+    plan = solve_mw2(*in_unit(mixture, unit), costs).plan
     rows, columns = np.nonzero(plan_support(plan))
     return Coupling(rows, columns, plan[rows, columns], costs.maps(rows, columns))
 

@@ -4,7 +4,7 @@ from skwot._gmm.adam import descend_adam
 from skwot._gmm.covariance_types import constrain, drop_zeros
 from skwot._gmm.descent import descend
 from skwot._gmm.floor import make_floor
-from skwot._gmm.mixtures import Mixture, prepare_target
+from skwot._gmm.mixtures import Mixture, extreme_unit, in_unit, prepare_target
 from skwot._gmm.pair_costs import pair_costs
 from skwot._gmm.path import Flow
 from skwot._gmm.settings import Settings
@@ -24,7 +24,17 @@ def flow_mixture(initial: Mixture, target: Mixture, settings: Settings) -> Flow:
     -------
     Flow
     """
-    kind = settings.covariance_type
+    kind, unit = settings.covariance_type, 1.0
+    if settings.learning_rate == "auto":
+        # A rate has the unit of the data.
+        unit = extreme_unit(initial, target)
+    initial, target = in_unit(initial, unit), in_unit(target, unit)
+    return _flow_in_unit(initial, target, settings, kind).in_unit(unit)
+
+
+def _flow_in_unit(
+    initial: Mixture, target: Mixture, settings: Settings, kind: str
+) -> Flow:
     initial, target = drop_zeros(initial, target, kind)
     floor = make_floor(initial, target, settings.reg_covar, kind)
     constrained = constrain(initial.covariances, initial.weights, kind)

@@ -11,7 +11,13 @@ from skwot._gmm.arrays import to_numpy
 from skwot._gmm.couplings import interpolate_mixtures
 from skwot._gmm.gaussians import factorise, solve_pairs
 from skwot._gmm.given_mixtures import count_features, read_mixture
-from skwot._gmm.mixtures import Mixture, Target, prepare_target
+from skwot._gmm.mixtures import (
+    Mixture,
+    Target,
+    extreme_unit,
+    in_unit,
+    prepare_target,
+)
 from skwot._gmm.mw2 import Gradient, differentiate_mw2, solve_mw2
 from skwot._gmm.pair_costs import pair_costs, plan_support
 from skwot._ot.transport import Transport
@@ -99,8 +105,10 @@ def mw2(a: Any, b: Any) -> MW2Result:
     parts = [*_parts(a), *_parts(b)]
     tensors = [part for part in parts if isinstance(part, Tensor)]
     if not tensors:
-        solved = solve_mw2(*read[0], pair_costs(prepare_target(read[1])))
-        return MW2Result(solved.value, solved.plan)
+        unit = extreme_unit(*read)
+        first, second = (in_unit(mixture, unit) for mixture in read)
+        solved = solve_mw2(*first, pair_costs(prepare_target(second)))
+        return MW2Result(solved.value * unit * unit, solved.plan)
     return MW2Result(*_MW2Function.apply(*read, tensors[0], *parts))
 
 
@@ -171,17 +179,26 @@ class _MW2Function(torch.autograd.Function):
         ctx: Any, a: Mixture, b: Mixture, like: Tensor, *parts: Any
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        target = prepare_target(b)
+        unit = extreme_unit(a, b)
+        a, target = in_unit(a, unit), prepare_target(in_unit(b, unit))
         costs = pair_costs(target)
         solved = solve_mw2(*a, costs)
-        ctx.gradients = (
-            *differentiate_mw2(solved, a.means, costs),
-            *_differentiate_target(solved, a, target),
-        )
+        # The gradients of a square have the units that are left of it.
+        ctx.gradients = [
+            left * gradient
+            for left, gradient in zip(
+                2 * (unit * unit, unit, 1.0),
+                (
+                    *differentiate_mw2(solved, a.means, costs),
+                    *_differentiate_target(solved, a, target),
+                ),
+                strict=True,
+            )
+        ]
         ctx.parts = [part if isinstance(part, Tensor) else None for part in parts]
         plan = like.new_tensor(solved.plan)
         ctx.mark_non_differentiable(plan)
-        return like.new_tensor(solved.value), plan
+        return like.new_tensor(solved.value * unit * unit), plan
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:

@@ -9,6 +9,8 @@ from skwot._gmm.arrays import namespace, to_device, to_numpy
 from skwot._gmm.gaussians import factorise, falling_variance, spectral_roots
 from skwot._typing import Array, Index, Mask
 
+_USUAL = 1e-50  # sizes from this one to its inverse are computed with as they are
+
 
 class Mixture(NamedTuple):
     """A Gaussian mixture, as plain arrays.
@@ -48,6 +50,37 @@ class Mixture(NamedTuple):
 
 # Its public home, which is what documentation and pickles name.
 Mixture.__module__ = "skwot.mixtures"
+
+
+def extreme_unit(*mixtures: Mixture) -> float:
+    """Find a unit in which sizes are of order one, if they are far from it.
+
+    Products of two covariances would leave the range of numbers.
+
+    Parameters
+    ----------
+    *mixtures : Mixture
+
+    Returns
+    -------
+    float
+        A power of two, which rounds nothing; 1.0 for any usual unit.
+    """
+    size = max(
+        max(abs(means).max(), np.sqrt(abs(covariances).max()))
+        for _, means, covariances in mixtures
+    )
+    if size == 0 or _USUAL < size < 1 / _USUAL:
+        return 1.0
+    return float(np.ldexp(1.0, np.frexp(size)[1]))
+
+
+def in_unit(mixture: Mixture, unit: float) -> Mixture:
+    """Express a mixture in another unit of the data."""
+    if unit == 1.0:
+        return mixture
+    weights, means, covariances = mixture
+    return Mixture(weights, means / unit, covariances / unit / unit)
 
 
 class Target(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 
 from skwot._gmm.arrays import to_numpy
 from skwot._gmm.covariance_types import compact
-from skwot._gmm.mixtures import Mixture
+from skwot._gmm.mixtures import Mixture, in_unit
 from skwot._typing import Array
 
 
@@ -37,6 +37,17 @@ class Flow(NamedTuple):
     plan: Array
     best: Mixture
     converged: bool
+
+    def in_unit(self, unit: float) -> "Flow":
+        """Multiply everything that has a unit, when one of the data was `unit`."""
+        if unit == 1.0:
+            return self
+        return self._replace(
+            means=self.means * unit,
+            covariances=self.covariances * unit * unit,
+            losses=self.losses * unit * unit,
+            best=in_unit(self.best, 1 / unit),
+        )
 
     def continued(self, other: "Flow", whole: bool) -> "Flow":
         """Go on with the steps of another flow by which the loss falls further.

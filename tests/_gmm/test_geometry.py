@@ -118,3 +118,18 @@ def test_times_are_between_zero_and_one(pair):
         interpolate(*pair, 2)
     with pytest.raises(ValueError, match="a must be a fitted mixture or a tuple"):
         mw2(3, pair[0])
+
+
+@pytest.mark.parametrize("unit", [2.0**-340, 2.0**340])
+def test_units_far_from_one(pair, unit):
+    scaled = [
+        m._replace(means=unit * m.means, covariances=unit**2 * m.covariances)
+        for m in pair
+    ]
+    assert mw2(*scaled).value == pytest.approx(unit**2 * mw2(*pair).value, rel=1e-12)
+    plain, far = ([*leaves(a), *leaves(b)] for a, b in (pair, scaled))
+    for tensors in (plain, far):
+        mw2(tensors[:3], tensors[3:]).value.backward()
+    factors = 2 * (unit**2, unit, 1.0)
+    for factor, mine, theirs in zip(factors, far, plain, strict=True):
+        np.testing.assert_allclose(mine.grad, factor * theirs.grad, rtol=1e-6)
