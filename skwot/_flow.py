@@ -34,7 +34,13 @@ from skwot._gmm.density import build_gaussian_mixture
 from skwot._gmm.estimation import estimate_mixture
 from skwot._gmm.flow import flow_mixture
 from skwot._gmm.geometry import check_time
-from skwot._gmm.given_mixtures import count_features, read_mixture
+from skwot._gmm.given_mixtures import (
+    are_several,
+    count_features,
+    join_mixtures,
+    read_mixture,
+    read_mixtures,
+)
 from skwot._gmm.mixtures import Mixture
 from skwot._gmm.path import Flow
 from skwot._gmm.seeding import INIT_NAMES, seed_mixtures
@@ -73,18 +79,24 @@ class GMMFlowFitter(
         replaced: under 'tied' by the weighted mean of all, under 'diag' by their
         diagonals, under 'spherical' by the mean of the diagonal.
 
-    target : mixture, tuple or None, default=None
+    target : mixture, tuple, list of these or None, default=None
         Mixture to flow to. It is a fitted mixture, which is anything with
         ``weights_``, ``means_`` and ``covariances_``, or a tuple ``(weights, means,
         covariances)`` of arrays of shape (m,), (m, n_features) and (m, n_features,
         n_features), like :class:`skwot.mixtures.Mixture`. The covariances of a tuple
-        may have the shape of `covariance_type` instead. With None,
+        may have the shape of `covariance_type` instead. A list of mixtures is several
+        targets, whose barycentre is found. With None,
         :class:`~sklearn.mixture.GaussianMixture` is fitted to the data.
 
     n_target_components : int, default=None
         Number of components of the target. None means `n_components` if the target is
         estimated, and as many as it has if it is given; any other number is then an
         error.
+
+    barycenter_weights : array-like of shape (n_targets,), default=None
+        With several targets, how much each counts: the flow descends the mean of the
+        squared distances to them with these weights. They are positive, and divided by
+        their sum. None means that all count alike.
 
     init : {'k-means++', 'kmeans', 'random', 'random_from_data'}, mixture or tuple, \
             default='k-means++'
@@ -181,7 +193,8 @@ class GMMFlowFitter(
         Upper triangular U with ``U U^T`` the precision, of the same shape; the
         square roots of the precisions if 'diag' or 'spherical'.
     target_weights_ : ndarray of shape (n_target_components,)
-        Weights of the target.
+        Weights of the target; of several, those of all components, times the weight
+        that their target has in the barycentre.
     target_means_ : ndarray of shape (n_target_components, n_features)
         Means of the target.
     target_covariances_ : ndarray of shape \
@@ -190,8 +203,11 @@ class GMMFlowFitter(
     plan_ : ndarray of shape (n_components, n_target_components)
         Optimal transport plan between the components and those of the target: its
         rows sum to `weights_`, its columns to `target_weights_`.
+    plans_ : list of ndarray of shape (n_components, n_components_of_target)
+        Optimal plans to each of several targets; `plan_` alone if there is one.
     loss_ : float
-        Squared MW2 distance to the target, in squared units of the data.
+        Squared MW2 distance to the target, in squared units of the data; of several,
+        their weighted mean.
     loss_curve_ : ndarray of shape (n_iter_ + 1,)
         Loss at each step, that of the initial mixture first, in squared units of the
         data.
@@ -249,6 +265,7 @@ class GMMFlowFitter(
         "target": "no_validation",
         "init": "no_validation",
         "n_target_components": [Interval(Integral, 1, None, closed="left"), None],
+        "barycenter_weights": ["array-like", None],
         "fixed_weights": ["boolean"],
         "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
         "solver": [StrOptions({"pgd", "bures"})],
@@ -275,6 +292,7 @@ class GMMFlowFitter(
         covariance_type: str = "full",
         target: Any = None,
         n_target_components: int | None = None,
+        barycenter_weights: ArrayLike | None = None,
         init: Any = "k-means++",
         fixed_weights: bool = False,
         solver: str = "pgd",
@@ -294,6 +312,7 @@ class GMMFlowFitter(
         self.covariance_type = covariance_type
         self.target = target
         self.n_target_components = n_target_components
+        self.barycenter_weights = barycenter_weights
         self.init = init
         self.fixed_weights = fixed_weights
         self.solver = solver
@@ -352,16 +371,18 @@ class GMMFlowFitter(
             points = self._read_data(X)
             goes_on = bool(self.warm_start and last_fit)
             random_state = check_random_state(self.random_state)
-            target = self._make_target(points, random_state)
+            target, sizes = self._make_target(points, random_state)
             settings = self._settings(target, goes_on)
             if goes_on:
                 initials = [self._last_mixture(last_fit, points.shape[1])]
             else:
                 initials = self._make_initials(points, target, random_state)
             flows = Parallel(n_jobs=self.n_jobs)(
-                delayed(flow_mixture)(initial, target, settings) for initial in initials
+                delayed(flow_mixture)(initial, target, settings, sizes)
+                for initial in initials
             )
-            self._store(min(flows, key=lambda flow: flow.losses.min()), target)
+            best = min(flows, key=lambda flow: flow.losses.min())
+            self._store(best, target, sizes)
         return self
 
     def _read_data(self, X: ArrayLike | None) -> Array:
@@ -374,7 +395,8 @@ class GMMFlowFitter(
                     f"fit needs X, from which the {what} is estimated; got X=None. It "
                     "can be left out if both target and init are mixtures."
                 )
-            points = np.empty((0, count_features(self.target, "target")))
+            first = self.target[0] if are_several(self.target) else self.target
+            points = np.empty((0, count_features(first, "target")))
             self.n_features_in_ = points.shape[1]
             return points
         return validate_data(
@@ -398,6 +420,16 @@ class GMMFlowFitter(
                 self.n_init > 1 and not named_init,
                 "n_init must be 1 with a mixture as init, from which there is a single "
                 f"flow; got n_init={self.n_init}.",
+            ),
+            (
+                self.barycenter_weights is not None and not are_several(self.target),
+                "barycenter_weights need several targets; got "
+                f"barycenter_weights={self.barycenter_weights!r}.",
+            ),
+            (
+                self.n_target_components is not None and are_several(self.target),
+                "n_target_components must be None with several targets; got "
+                f"n_target_components={self.n_target_components!r}.",
             ),
             (
                 self.swaps is True and self.learning_rate != "auto",
@@ -426,15 +458,24 @@ class GMMFlowFitter(
             device=check_device(self.device), swaps=swaps
         )
 
-    def _make_target(self, X: Array, random_state: np.random.RandomState) -> Mixture:
+    def _make_target(
+        self, X: Array, random_state: np.random.RandomState
+    ) -> tuple[Mixture, list[int] | None]:
+        """Make the target; of several, all components and how many each has."""
         size, kind = self.n_target_components, self.covariance_type
         if self.target is None:
             size = size or self.n_components
-            return estimate_mixture(X, size, kind, self.reg_covar, random_state)
+            return (
+                estimate_mixture(X, size, kind, self.reg_covar, random_state),
+                None,
+            )
+        if are_several(self.target):
+            several = read_mixtures(self.target, "target", X.shape[1], kind)
+            return join_mixtures(several, self.barycenter_weights, "barycenter_weights")
         target = read_mixture(self.target, "target", X.shape[1], kind)
         if size is not None:
             _check_size(target, "target", n_target_components=size)
-        return target
+        return target, None
 
     def _last_mixture(self, last_fit: Mapping[str, Any], n_features: int) -> Mixture:
         weights, means = last_fit["weights_"], last_fit["means_"]
@@ -461,7 +502,7 @@ class GMMFlowFitter(
         _check_size(initial, "init", n_components=size)
         return [initial]
 
-    def _store(self, flow: Flow, target: Mixture) -> None:
+    def _store(self, flow: Flow, target: Mixture, sizes: list[int] | None) -> None:
         kind, fitted = self.covariance_type, flow.best
         density = build_gaussian_mixture(fitted, None, kind)
         self._covariance_type = kind
@@ -472,6 +513,8 @@ class GMMFlowFitter(
         self.weights_path_, self.means_path_ = flow.weights, flow.means
         self.covariances_path_ = flow.covariances
         self.plan_, self.loss_curve_ = flow.plan, flow.losses
+        plans = np.split(flow.plan, np.cumsum(sizes or [])[:-1].astype(int), axis=1)
+        self.plans_ = [plan / plan.sum() for plan in plans]
         self.loss_ = float(flow.losses.min())
         self.n_iter_ = len(flow.losses) - 1
         self.converged_ = flow.converged
@@ -830,6 +873,11 @@ class GMMFlowFitter(
 
     def _ends(self) -> tuple[Mixture, Mixture]:
         """Return the initial mixture and the target, with full covariances."""
+        if len(self.plans_) > 1:
+            raise ValueError(
+                f"There are {len(self.plans_)} targets: transport and interpolate need "
+                "a single one."
+            )
         weights, means = self.weights_path_[0], self.means_path_[0]
         kind, covariances = self._covariance_type, self.covariances_path_[0]
         full = expand_full(covariances, kind, *means.shape)

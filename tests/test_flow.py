@@ -530,8 +530,9 @@ def test_round_trips(flow, blobs, trip):
 def test_fitted_attributes_are_plain(flow):
     for name, value in vars(flow).items():
         if name.endswith("_"):
-            assert isinstance(value, (np.ndarray, float, int, bool)), name
-            assert type(value).__module__ in ("numpy", "builtins"), name
+            for part in value if name == "plans_" else [value]:
+                assert isinstance(part, (np.ndarray, float, int, bool)), name
+                assert type(part).__module__ in ("numpy", "builtins"), name
 
 
 def test_nothing_given_is_changed(pair, blobs):
@@ -851,3 +852,59 @@ def test_units_far_from_one(pair, unit, solver):
     middle = flow.interpolate(0.5).covariances
     expected = unit**2 * plain.interpolate(0.5).covariances
     np.testing.assert_allclose(middle, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+def test_several_targets(pair, covariance_type, solver):
+    rng = np.random.default_rng(1)
+    targets = [pair[0], pair[1], random_mixture(rng, 5, 3)]
+    weights = np.array([0.5, 0.2, 0.3])
+    options = {
+        "covariance_type": covariance_type,
+        "solver": solver,
+        "init": random_mixture(rng, 4, 3),
+        "max_iter": 300,
+    }
+    flow = GMMFlowFitter(
+        4, target=targets, barycenter_weights=10 * weights, **options
+    ).fit()
+    full = expand_full(flow.covariances_, covariance_type, 4, 3)
+    fitted = Mixture(flow.weights_, flow.means_, full)
+    distances = [mw2(fitted, target) for target in targets]
+    assert flow.loss_ == pytest.approx(weights @ distances, rel=1e-9)
+    assert (np.diff(flow.loss_curve_) <= 0).all()
+    for plan, target in zip(flow.plans_, targets, strict=True):
+        np.testing.assert_allclose(plan.sum(axis=1), flow.weights_, atol=1e-12)
+        np.testing.assert_allclose(plan.sum(axis=0), target.weights, atol=1e-12)
+    with pytest.raises(ValueError, match="There are 3 targets: transport"):
+        flow.transport(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="There are 3 targets"):
+        flow.interpolate(0.5)
+    assert flow.sample(3)[0].shape == (3, 3)
+
+
+def test_one_target_in_a_list_is_that_target(pair):
+    options = {"init": pair[0]}
+    one = GMMFlowFitter(4, target=pair[1], **options).fit()
+    listed = GMMFlowFitter(4, target=[pair[1]], **options).fit()
+    np.testing.assert_array_equal(listed.means_, one.means_)
+    np.testing.assert_allclose(one.plans_[0], one.plan_)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"barycenter_weights": [0.5, 0.5]}, "barycenter_weights need several targets"),
+        ({"several": True, "n_target_components": 3}, "must be None with several"),
+        ({"several": True, "barycenter_weights": [1, 2, 3]}, "for each of the 2"),
+        (
+            {"swaps": True, "learning_rate": 0.1},
+            "swaps=True needs learning_rate='auto'",
+        ),
+    ],
+)
+def test_contradictions_of_targets(pair, options, message):
+    target = [pair[1], pair[1]] if options.pop("several", False) else pair[1]
+    with pytest.raises(ValueError, match=message):
+        GMMFlowFitter(4, init=pair[0], target=target, **options).fit()

@@ -8,7 +8,13 @@ from skwot.mixtures import Mixture
 
 
 def test_tuples_are_at_home_in_the_public_module():
-    assert mixtures.__all__ == ["MW2Result", "Mixture", "interpolate", "mw2"]
+    assert mixtures.__all__ == [
+        "MW2Result",
+        "Mixture",
+        "barycenter",
+        "interpolate",
+        "mw2",
+    ]
     for kind in (Mixture, mixtures.MW2Result):
         assert f"{kind.__module__}.{kind.__qualname__}" in (
             "skwot.mixtures.Mixture",

@@ -1,5 +1,7 @@
 """Gradient flow of a Gaussian mixture towards a fixed one in MW2."""
 
+from collections.abc import Sequence
+
 from skwot._gmm.adam import descend_adam
 from skwot._gmm.covariance_types import constrain, drop_zeros
 from skwot._gmm.descent import descend
@@ -11,7 +13,12 @@ from skwot._gmm.settings import Settings
 from skwot._gmm.swaps import descend_with_swaps
 
 
-def flow_mixture(initial: Mixture, target: Mixture, settings: Settings) -> Flow:
+def flow_mixture(
+    initial: Mixture,
+    target: Mixture,
+    settings: Settings,
+    sizes: Sequence[int] | None = None,
+) -> Flow:
     """Flow from one mixture towards another.
 
     Parameters
@@ -19,27 +26,34 @@ def flow_mixture(initial: Mixture, target: Mixture, settings: Settings) -> Flow:
     initial, target : Mixture
         With full covariances, or both with diagonal ones.
     settings : Settings
+    sizes : sequence of int, default=None
+        Numbers of components of several targets, which `target` joins: see
+        :class:`~skwot._gmm.pair_costs.PairCosts`.
 
     Returns
     -------
     Flow
     """
-    kind, unit = settings.covariance_type, 1.0
+    unit = 1.0
     if settings.learning_rate == "auto":
         # A rate has the unit of the data.
         unit = extreme_unit(initial, target)
     initial, target = in_unit(initial, unit), in_unit(target, unit)
-    return _flow_in_unit(initial, target, settings, kind).in_unit(unit)
+    return _flow_in_unit(initial, target, settings, sizes).in_unit(unit)
 
 
 def _flow_in_unit(
-    initial: Mixture, target: Mixture, settings: Settings, kind: str
+    initial: Mixture,
+    target: Mixture,
+    settings: Settings,
+    sizes: Sequence[int] | None,
 ) -> Flow:
+    kind = settings.covariance_type
     initial, target = drop_zeros(initial, target, kind)
     floor = make_floor(initial, target, settings.reg_covar, kind)
     constrained = constrain(initial.covariances, initial.weights, kind)
     initial = initial._replace(covariances=floor.raise_covariances(constrained))
-    costs = pair_costs(prepare_target(target, settings.device))
+    costs = pair_costs(prepare_target(target, settings.device), sizes)
     if settings.learning_rate != "auto":
         return descend_adam(initial, costs, floor, settings)
     if settings.swaps:

@@ -5,12 +5,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from torch import Tensor
 
 from skwot._gmm.arrays import to_numpy
 from skwot._gmm.couplings import interpolate_mixtures
+from skwot._gmm.flow import flow_mixture
 from skwot._gmm.gaussians import factorise, solve_pairs
-from skwot._gmm.given_mixtures import count_features, read_mixture
+from skwot._gmm.given_mixtures import (
+    are_several,
+    count_features,
+    join_mixtures,
+    read_mixture,
+    read_mixtures,
+)
 from skwot._gmm.mixtures import (
     Mixture,
     Target,
@@ -20,8 +29,14 @@ from skwot._gmm.mixtures import (
 )
 from skwot._gmm.mw2 import Gradient, differentiate_mw2, solve_mw2
 from skwot._gmm.pair_costs import pair_costs, plan_support
+from skwot._gmm.seeding import select_components
+from skwot._gmm.settings import Settings
 from skwot._ot.transport import Transport
 from skwot._typing import Array
+from skwot._warnings import warn_user
+
+_STEPS = 1000  # to a barycentre, and after each swap
+_AT_REST = 1e-9  # relative decrease of its mean distance in a step
 
 
 class MW2Result(NamedTuple):
@@ -153,6 +168,120 @@ def interpolate(a: Any, b: Any, t: float) -> Mixture:
     return interpolate_mixtures(first, read_mixture(b, "b", n_features), t)
 
 
+def barycenter(
+    mixtures: Sequence[Any],
+    weights: Any = None,
+    *,
+    n_components: int | None = None,
+    init: Any = None,
+    fixed_weights: bool = False,
+    n_init: int = 1,
+    random_state: int | np.random.RandomState | None = None,
+) -> Mixture:
+    """Barycentre of several Gaussian mixtures for MW2.
+
+    It is a mixture of so many components with the least mean of squared distances to
+    the mixtures [1]_. From each start, the steps of the fixed point of Gaussian
+    barycentres [2]_ are made until the mean is at rest, and swaps of components leave
+    local minima. Of two mixtures, with enough components, it is the point of the
+    geodesic. Otherwise the lowest mean of all is not guaranteed.
+
+    Parameters
+    ----------
+    mixtures : sequence of Mixture, (weights, means, covariances) or fitted mixture
+        See :func:`mw2`.
+    weights : array-like of shape (n_mixtures,), default=None
+        How much each mixture counts; they are positive, and divided by their sum. Equal
+        if None.
+    n_components : int, default=None
+        Of the barycentre. The largest number that a mixture has, if None.
+    init : mixture, default=None
+        Where to start from, in place of components of the mixtures.
+    fixed_weights : bool, default=False
+        Whether the weights of the components stay those of the start.
+    n_init : int, default=1
+        Number of starts, drawn from the components of the mixtures by k-means++.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the starts.
+
+    Returns
+    -------
+    Mixture
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or see :func:`mw2`.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the mean is not at rest after a thousand steps.
+
+    References
+    ----------
+    .. [1] Delon, J., & Desolneux, A. (2020). A Wasserstein-type distance in the
+       space of Gaussian mixture models. SIAM Journal on Imaging Sciences, 13(2),
+       936-970.
+    .. [2] Álvarez-Esteban, P. C., del Barrio, E., Cuesta-Albertos, J. A., & Matrán, C.
+       (2016). A fixed-point approach to barycenters in Wasserstein space. Journal of
+       Mathematical Analysis and Applications, 441(2), 744-762.
+
+    Examples
+    --------
+    >>> from skwot.mixtures import barycenter
+    >>> left = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+    >>> right = ([0.5, 0.5], [[2.0], [12.0]], [[[9.0]], [[9.0]]])
+    >>> middle = barycenter([left, right], random_state=0)
+    >>> sorted(middle.means.ravel().round(6).tolist())
+    [1.0, 11.0]
+    >>> middle.covariances.ravel().round(6)
+    array([4., 4.])
+    """
+    if not are_several(mixtures):
+        raise ValueError(
+            "mixtures must be a list of mixtures, each fitted or a tuple (weights, "
+            f"means, covariances); got {mixtures!r}."
+        )
+    n_features = count_features(mixtures[0], "mixtures[0]")
+    read = read_mixtures(mixtures, "mixtures", n_features, "full")
+    joined, sizes = join_mixtures(read, weights, "weights")
+    size = n_components or max(sizes)
+    if init is not None:
+        starts = [read_mixture(init, "init", n_features)]
+    elif size < sum(sizes):
+        rng = check_random_state(random_state)
+        starts = select_components(joined, size, n_init, rng)
+    elif size == sum(sizes):
+        starts = [joined]
+    else:
+        raise ValueError(
+            f"n_components must be at most {sum(sizes)}, the number of components of "
+            f"all mixtures; got {n_components}."
+        )
+    if len(read) == 2 and init is None:
+        t = float(joined.weights[sizes[0] :].sum())
+        on_the_way = interpolate_mixtures(read[0], read[1], t)
+        if len(on_the_way.weights) <= size:
+            starts = [_split(on_the_way, size)]
+    settings = Settings(
+        solver="bures",
+        max_iter=_STEPS,
+        tol=_AT_REST,
+        fixed_weights=fixed_weights,
+        swaps=True,
+        record_path=False,
+    )
+    flows = [flow_mixture(start, joined, settings, sizes) for start in starts]
+    best = min(flows, key=lambda flow: float(flow.losses.min()))
+    if not best.converged:
+        warn_user(
+            f"The barycentre is not at rest after {_STEPS} steps.",
+            ConvergenceWarning,
+        )
+    return best.best
+
+
 def check_time(t: float) -> None:
     """Refuse a time that is not between 0 and 1.
 
@@ -162,6 +291,19 @@ def check_time(t: float) -> None:
     """
     if not 0 <= t <= 1:
         raise ValueError(f"t must be between 0 and 1, got {t!r}.")
+
+
+def _split(mixture: Mixture, size: int) -> Mixture:
+    """Split the heaviest components in two equal ones, until there are so many."""
+    weights = mixture.weights
+    rows = np.arange(len(weights))
+    while len(rows) < size:
+        heaviest = int(weights.argmax())
+        half = weights[heaviest] / 2
+        weights = np.append(weights, half)
+        weights[heaviest] = half
+        rows = np.append(rows, rows[heaviest])
+    return Mixture(weights, mixture.means[rows], mixture.covariances[rows])
 
 
 def _parts(value: Any) -> Sequence[Any]:

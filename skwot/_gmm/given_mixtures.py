@@ -1,5 +1,6 @@
 """Mixtures that a user gives."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,70 @@ def count_features(value: Any, name: str) -> int:
             f"{name}: means must have shape (n_components, n_features), got {shape}."
         )
     return shape[1]
+
+
+def are_several(value: Any) -> bool:
+    """Say whether this is a list of mixtures, and not a mixture of three parts."""
+    if not isinstance(value, (list, tuple)) or not len(value):
+        return False
+    first = value[0]
+    if hasattr(first, "weights_"):
+        return True
+    is_tuple = isinstance(first, (list, tuple)) and len(first) == 3
+    return is_tuple and np.ndim(first[0]) == 1
+
+
+def read_mixtures(values: Any, name: str, n_features: int, kind: str) -> list[Mixture]:
+    """Validate mixtures that a user gave; see :func:`read_mixture`."""
+    return [
+        read_mixture(value, f"{name}[{number}]", n_features, kind)
+        for number, value in enumerate(values)
+    ]
+
+
+def join_mixtures(
+    mixtures: Sequence[Mixture], weights: Any, name: str
+) -> tuple[Mixture, list[int]]:
+    """Put the components of several targets side by side.
+
+    Parameters
+    ----------
+    mixtures : sequence of n Mixture
+    weights : array-like of shape (n,) or None
+        Of the mixtures; equal if None.
+    name : str
+        Of the weights, for the messages.
+
+    Returns
+    -------
+    joined : Mixture
+        Weights of the components are multiplied by those of their mixtures.
+    sizes : list of int
+        Their numbers of components.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not positive numbers, one a mixture.
+    """
+    size = len(mixtures)
+    shares = np.full(size, 1 / size)
+    if weights is not None:
+        shares = _to_array(weights)
+        if shares.shape != (size,) or not (shares > 0).all():
+            raise ValueError(
+                f"{name} must be positive, one number for each of the {size} mixtures; "
+                f"got {weights!r}."
+            )
+        if not np.isfinite(shares).all():
+            raise ValueError(f"{name} must be finite; got {weights!r}.")
+        shares = shares / shares.sum()
+    joined = Mixture(
+        np.concatenate([s * m.weights for s, m in zip(shares, mixtures, strict=True)]),
+        np.concatenate([mixture.means for mixture in mixtures]),
+        np.concatenate([mixture.covariances for mixture in mixtures]),
+    )
+    return joined, [len(mixture.weights) for mixture in mixtures]
 
 
 def _read_parts(value: Any, name: str) -> tuple[tuple[Any, ...], str | None]:

@@ -7,7 +7,7 @@ costs which are exact on its support, and too low elsewhere, is optimal.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -84,6 +84,10 @@ class PairCosts(ABC):
     Parameters
     ----------
     target : Target
+        With several targets, the components of all, whose weights are those of the
+        barycentre times their own.
+    sizes : sequence of int, default=None
+        How many components each target has; one target if None.
 
     Attributes
     ----------
@@ -101,13 +105,15 @@ class PairCosts(ABC):
     values: Array
     exact: Mask
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, sizes: Sequence[int] | None = None) -> None:
         self.target = target
         covariances = target.covariances
+        ends = np.cumsum(sizes or [len(target.weights)])
+        self._blocks = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         self.identity = 1.0 if covariances.ndim == 2 else eye_like(covariances)
         self.n_moves = 0
         self._support: Mask = np.zeros((0, 0), dtype=bool)
-        self._beta: Array | None = None
+        self._betas: list[Array | None] = [None] * len(self._blocks)
 
     def move(self, means: Any, covariances: Any) -> None:
         """Replace the components of the mixture.
@@ -145,6 +151,9 @@ class PairCosts(ABC):
         Returns
         -------
         Transport
+            With several targets, the weighted sum of values and source potentials, and
+            the weighted plans side by side: the derivatives are what they would be for
+            one target of all these components.
         """
         masses = np.asarray(weights / weights.sum(), dtype=np.float64)
         if self._support.shape == self.values.shape:
@@ -153,12 +162,19 @@ class PairCosts(ABC):
             # Costs become of order one by a power of two, which rounds nothing.
             scale = 2.0 ** math.frexp(self.values.sum() / self.values.size)[1]
             cost = self.values / scale + _tie_breaker(self.values.shape)
-            plan, alpha, beta = self._solve_scaled(masses, cost, scale)
+            plan, reduced = np.empty_like(cost), np.empty_like(cost)
+            alphas, betas = [], []
+            for number, block in enumerate(self._blocks):
+                share, found = self._solve_block(number, masses, cost, scale)
+                plan[:, block] = share * found[0]
+                reduced[:, block] = cost[:, block] - found[1][:, None] - found[2]
+                alphas.append(share * found[1])
+                betas.append(found[2])
             self._support = plan_support(plan)
             if not (self._support > self.exact).any():
                 value = float(np.vdot(plan, self.values))
+                alpha, beta = np.sum(alphas, axis=0), np.concatenate(betas)
                 return Transport(value, plan, alpha * scale, beta * scale)
-            reduced = cost - alpha[:, None] - beta
             self.refine(self._support | (reduced < _LIKELY))
 
     def find_nearest(self, relative: float, absolute: float) -> Mask:
@@ -178,24 +194,28 @@ class PairCosts(ABC):
             if not self.refine(pairs):
                 return pairs
 
-    def _solve_scaled(
-        self, masses: Array, cost: Array, scale: float
-    ) -> tuple[Array, Array, Array]:
-        """Plan and potentials for costs that were divided by a scale."""
-        others = self.target.weights
-        beta = None if self._beta is None else self._beta / scale
+    def _solve_block(
+        self, number: int, masses: Array, cost: Array, scale: float
+    ) -> tuple[float, tuple[Array, Array, Array]]:
+        """Weight, plan and potentials of a target, for costs divided by a scale."""
+        block, beta = self._blocks[number], self._betas[number]
+        others, share = self.target.weights, 1.0
+        if len(self._blocks) > 1:
+            share = float(others[block].sum())
+            others, cost = others[block] / share, np.ascontiguousarray(cost[:, block])
+        beta = None if beta is None else beta / scale
         solved = None
         if masses.all() and others.all():
             solved = _solve_positive(masses, others, cost, beta)
         plan, alpha, beta = solved or solve_transport(masses, others, cost, beta)[1:]
-        self._beta = beta * scale
+        self._betas[number] = beta * scale
         lost = (masses > 0) & (plan.sum(axis=1) < masses / 2)
         if lost.any():
             # Masses within rounding of the total, which go where it is cheapest.
             plan[lost] = 0
             nearest = (cost[lost] - beta).argmin(axis=1)
             plan[np.flatnonzero(lost), nearest] = masses[lost]
-        return plan, alpha, beta
+        return share, (plan, alpha, beta)
 
 
 def _solve_positive(
@@ -254,8 +274,8 @@ class FullCosts(PairCosts):
     distance of its pair from below, and well as long as the mixture has not moved far.
     """
 
-    def __init__(self, target: Target) -> None:
-        super().__init__(target)
+    def __init__(self, target: Target, sizes: Sequence[int] | None = None) -> None:
+        super().__init__(target, sizes)
         self._known = _KnownMaps((0, 0), target.covariances)
 
     def _move(self, means: Any, covariances: Any) -> None:
@@ -415,16 +435,17 @@ def _tie_breaker(shape: tuple[int, int]) -> Array:
     return np.asarray(_TIE_BREAK * fractions, dtype=np.float64)
 
 
-def pair_costs(target: Target) -> PairCosts:
+def pair_costs(target: Target, sizes: Sequence[int] | None = None) -> PairCosts:
     """Costs towards a target, by the kind of its covariances.
 
     Parameters
     ----------
-    target : Target
+    target, sizes
+        See :class:`PairCosts`.
 
     Returns
     -------
     PairCosts
     """
     diagonal = target.covariances.ndim == 2
-    return DiagonalCosts(target) if diagonal else FullCosts(target)
+    return (DiagonalCosts if diagonal else FullCosts)(target, sizes)

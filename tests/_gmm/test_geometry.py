@@ -2,9 +2,11 @@ import numpy as np
 import ot
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from skwot._gmm.geometry import interpolate, mw2
+from skwot._gmm import geometry
+from skwot._gmm.geometry import barycenter, interpolate, mw2
 from skwot._gmm.mixtures import Mixture
 from tests.generators.gaussians import random_mixture
 
@@ -133,3 +135,86 @@ def test_units_far_from_one(pair, unit):
     factors = 2 * (unit**2, unit, 1.0)
     for factor, mine, theirs in zip(factors, far, plain, strict=True):
         np.testing.assert_allclose(mine.grad, factor * theirs.grad, rtol=1e-6)
+
+
+def mean_distance(mixture, mixtures, weights):
+    values = [mw2(mixture, other).value for other in mixtures]
+    return np.dot(weights, values)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_barycentre_is_no_worse_than_pots_fixed_point(seed):
+    rng = np.random.default_rng(seed)
+    size, n_features = 3 + seed % 4, [2, 5, 10][seed % 3]
+    mixtures = [random_mixture(rng, size, n_features) for _ in range(3)]
+    weights, start = rng.dirichlet(np.ones(3)), random_mixture(rng, size, n_features)
+    means, covariances = ot.gmm.gmm_barycenter_fixed_point(
+        [m.means for m in mixtures],
+        [m.covariances for m in mixtures],
+        [m.weights for m in mixtures],
+        start.means.copy(),
+        start.covariances.copy(),
+        weights,
+        w_bar=start.weights,
+        iterations=30,
+    )[:2]
+    expected = mean_distance(
+        start._replace(means=means, covariances=covariances), mixtures, weights
+    )
+    fixed = barycenter(mixtures, weights, init=start, fixed_weights=True)
+    free = barycenter(mixtures, weights, init=start)
+    np.testing.assert_allclose(fixed.weights, start.weights)
+    found = mean_distance(fixed, mixtures, weights)
+    assert found <= expected * (1 + 1e-6)
+    assert mean_distance(free, mixtures, weights) <= found * (1 + 1e-6)
+
+
+def test_the_barycentre_of_two_is_on_the_geodesic(pair):
+    t = 0.3
+    on_the_way = interpolate(*pair, t)
+    expected = t * (1 - t) * mw2(*pair).value
+    for more in (0, 1):
+        size = len(on_the_way.weights) + more
+        found = barycenter(pair, [1 - t, t], n_components=size)
+        assert len(found.weights) == size
+        assert mw2(found, on_the_way).value < 1e-12
+        mean = mean_distance(found, pair, [1 - t, t])
+        assert mean == pytest.approx(expected, rel=1e-9)
+    fewer = barycenter(pair, [1 - t, t], n_init=5, random_state=0)
+    assert mean_distance(fewer, pair, [1 - t, t]) > expected
+
+
+def test_the_barycentre_of_equal_mixtures_is_the_mixture(pair):
+    found = barycenter([pair[0]] * 3, [0.2, 0.5, 0.3], random_state=0)
+    assert mw2(found, pair[0]).value < 1e-12 * np.trace(pair[0].covariances[0])
+
+
+def test_a_barycentre_of_as_many_components_as_there_are(pair):
+    found = barycenter(pair, n_components=9)
+    fewer = barycenter(pair, n_components=2, n_init=3, random_state=0)
+    means = [mean_distance(m, pair, [0.5, 0.5]) for m in (found, fewer)]
+    assert means[0] < means[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": [1.0]}, "weights must be positive, one number for each of the 2"),
+        ({"weights": [1.0, 0.0]}, "weights must be positive"),
+        ({"weights": [1.0, np.inf]}, "weights must be finite"),
+        ({"n_components": 10}, "n_components must be at most 9"),
+    ],
+)
+def test_barycentres_that_there_are_not(pair, options, message):
+    with pytest.raises(ValueError, match=message):
+        barycenter(pair, **options)
+    with pytest.raises(ValueError, match="mixtures must be a list of mixtures"):
+        barycenter(pair[0])
+    with pytest.raises(ValueError, match=r"mixtures\[1\]: means must have shape"):
+        barycenter([pair[0], random_mixture(np.random.default_rng(0), 2, 2)])
+
+
+def test_a_barycentre_that_is_not_at_rest_says_so(pair, monkeypatch):
+    monkeypatch.setattr(geometry, "_STEPS", 1)
+    with pytest.warns(ConvergenceWarning, match="not at rest after 1 steps"):
+        barycenter(pair, random_state=0)
