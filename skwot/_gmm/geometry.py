@@ -183,8 +183,8 @@ def barycenter(
     It is a mixture of so many components with the least mean of squared distances to
     the mixtures [1]_. From each start, the steps of the fixed point of Gaussian
     barycentres [2]_ are made until the mean is at rest, and swaps of components leave
-    local minima. Of two mixtures, with enough components, it is the point of the
-    geodesic. Otherwise the lowest mean of all is not guaranteed.
+    local minima; the lowest mean of all is not guaranteed. Of two mixtures, with enough
+    components, the barycentre is the point of the geodesic, and known.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def barycenter(
         t = float(joined.weights[sizes[0] :].sum())
         on_the_way = interpolate_mixtures(read[0], read[1], t)
         if len(on_the_way.weights) <= size:
-            starts = [_split(on_the_way, size)]
+            return _split(on_the_way, size)
     settings = Settings(
         solver="bures",
         max_iter=_STEPS,

@@ -70,6 +70,8 @@ def quantize(
     cost = _cost_of_move(points, masses, centres, nearest, metric)
     # Rows that are sorted, and equal ones merged, are those of the canonical form.
     _, rank = np.unique(centres + 0.0, axis=0, return_inverse=True)
+    # NumPy 2.0 gives the inverse a second axis.
+    rank = rank.reshape(-1)
     return Quantization(canonical_measure(centres, total), cost, rank[nearest])
 
 
