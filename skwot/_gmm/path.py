@@ -9,6 +9,9 @@ from skwot._gmm.covariance_types import compact
 from skwot._gmm.mixtures import Mixture, in_unit
 from skwot._typing import Array
 
+_FIRST = 8  # steps for which there is room at first
+_GROWTH = 1.25  # of the room, when there is none left
+
 
 class Flow(NamedTuple):
     """The path of a flow; the leading axis of the first three arrays is the step.
@@ -87,8 +90,8 @@ class Path:
     def __init__(self, covariance_type: str, whole: bool = True) -> None:
         self.covariance_type, self._whole = covariance_type, whole
         self.losses: list[float] = []
-        self._mixtures: list[Mixture] = []
-        self._best: Mixture | None = None
+        self._stacks = [_Stack() for _ in Mixture._fields]
+        self._best: Mixture | int = 0
         self._plan: Array = np.empty(0)
 
     def append(
@@ -96,24 +99,48 @@ class Path:
     ) -> None:
         """Record a copy of the mixture at one step."""
         parts = weights, means, compact(covariances, self.covariance_type)
-        mixture = Mixture(*(to_numpy(x).copy() for x in parts))
+        mixture = Mixture(*(to_numpy(x) for x in parts))
         if not self.losses or loss < min(self.losses):
-            self._best, self._plan = mixture, plan
+            self._plan, self._best = plan, len(self.losses)
+            if not self._whole:
+                self._best = Mixture(*(x.copy() for x in mixture))
         self.losses.append(loss)
-        if not self._whole:
-            del self._mixtures[1:]
-        self._mixtures.append(mixture)
+        for stack, part in zip(self._stacks, mixture, strict=True):
+            if not self._whole and stack.size > 1:
+                stack.size = 1
+            stack.append(part)
 
     def finish(self, converged: bool) -> Flow:
-        """Return the flow that was recorded, and forget it."""
-        assert self._best is not None
-        stacks = [np.empty((len(self._mixtures), *x.shape)) for x in self._best]
-        # From the last to the first, so that the path is never in memory twice.
-        for step in reversed(range(len(self._mixtures))):
-            for stack, part in zip(stacks, self._mixtures.pop(), strict=True):
-                stack[step] = part
-        weights, means, covariances = stacks
+        """Return the flow that was recorded."""
+        weights, means, covariances = path = [x.finish() for x in self._stacks]
+        best = self._best
+        if isinstance(best, int):
+            best = Mixture(*(x[best].copy() for x in path))
         losses = np.array(self.losses)
-        return Flow(
-            weights, means, covariances, losses, self._plan, self._best, converged
-        )
+        return Flow(weights, means, covariances, losses, self._plan, best, converged)
+
+
+class _Stack:
+    """Arrays of one shape in one that grows, so that they are in memory once."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._array: Array = np.empty((0, 0))
+
+    def append(self, part: Array) -> None:
+        """Copy an array to the end."""
+        if self.size == 0:
+            self._array = np.empty((_FIRST, *part.shape))
+        elif self.size == len(self._array):
+            self._resize(int(_GROWTH * self.size) + 1)
+        self._array[self.size] = part
+        self.size += 1
+
+    def finish(self) -> Array:
+        """Return what was appended."""
+        self._resize(self.size)
+        return self._array
+
+    def _resize(self, size: int) -> None:
+        # Large memory is moved by the system without a copy.
+        self._array.resize((size, *self._array.shape[1:]), refcheck=False)
