@@ -126,7 +126,7 @@ class GMMFlowFitter(
         weights through a softmax, and may oscillate.
 
     max_iter : int, default=100
-        Maximum number of steps.
+        Maximum number of steps, and of those after each of the swaps.
 
     tol : float, default=1e-6
         Relative decrease of the loss in one step below which the flow has converged.
@@ -759,7 +759,7 @@ class GMMFlowFitter(
 
     def transport(
         self, X: ArrayLike, *, method: str = "barycentric", t: float = 1.0
-    ) -> Array:
+    ) -> Any:
         """Move samples of the initial mixture towards the target.
 
         They move along the optimal plan between the initial mixture and the target,
@@ -779,8 +779,9 @@ class GMMFlowFitter(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
-            Moved samples.
+        ndarray or data frame of shape (n_samples, n_features)
+            Moved samples; a frame of pandas or polars, with the same columns, if `X` is
+            one.
 
         Raises
         ------
@@ -823,7 +824,7 @@ class GMMFlowFitter(
         else:
             rng = check_random_state(self.random_state)
             moved = transport_random(points, responsibilities, initial, target, rng)
-        return (1 - t) * points + t * moved
+        return _frame_like(X, (1 - t) * points + t * moved)
 
     def interpolate(self, t: float) -> Mixture:
         """Point of the MW2 geodesic between the initial mixture and the target.
@@ -888,6 +889,15 @@ class GMMFlowFitter(
     def _responsibilities(X: Array, mixture: Mixture) -> Array:
         with np.errstate(divide="ignore"):  # the logarithm of a weight of 0
             return build_gaussian_mixture(mixture, None).predict_proba(X)
+
+
+def _frame_like(X: Any, points: Array) -> Any:
+    """Make a frame of pandas or polars of points, if their originals were one."""
+    if not hasattr(X, "columns"):
+        return points
+    if hasattr(X, "index"):
+        return type(X)(points, columns=X.columns, index=X.index)
+    return type(X)(points, schema=list(X.columns))
 
 
 def _check_size(mixture: Mixture, name: str, **expected: int) -> None:

@@ -4,6 +4,7 @@ import joblib
 import numpy as np
 import ot
 import pandas as pd
+import polars as pl
 import pytest
 import skops.io
 import torch
@@ -908,3 +909,19 @@ def test_contradictions_of_targets(pair, options, message):
     target = [pair[1], pair[1]] if options.pop("several", False) else pair[1]
     with pytest.raises(ValueError, match=message):
         GMMFlowFitter(4, init=pair[0], target=target, **options).fit()
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_moved_frames_stay_frames(pair, library):
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    frame = library.DataFrame(dict(zip("abc", points.T, strict=True)))
+    if library is pd:
+        frame.index = list("vwxyz")
+    flow = GMMFlowFitter(4, init=pair[0], target=pair[1]).fit(frame)
+    moved = flow.transport(frame)
+    assert type(moved) is type(frame)
+    assert list(moved.columns) == ["a", "b", "c"]
+    expected = GMMFlowFitter(4, init=pair[0], target=pair[1]).fit().transport(points)
+    np.testing.assert_allclose(moved.to_numpy(), expected)
+    if library is pd:
+        assert list(moved.index) == list("vwxyz")
