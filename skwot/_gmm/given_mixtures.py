@@ -49,7 +49,11 @@ def read_mixture(value: Any, name: str, n_features: int, kind: str = "full") -> 
     _check_weights(weights, name)
     size = len(weights)
     _check_shape(means, (size, n_features), f"{name}: means")
-    _check_shape(covariances, (size, n_features, n_features), f"{name}: covariances")
+    full = size, n_features, n_features
+    # A shape of the type itself has become full, if it was right.
+    own = _own_shapes(size, n_features).get(kind)
+    also = f", or {own} for the covariance type {kind!r}" if own else ""
+    _check_shape(covariances, full, f"{name}: covariances", also)
     _check_covariances(covariances, name)
     symmetric = (covariances + covariances.swapaxes(1, 2)) / 2
     return Mixture(weights / weights.sum(), means, symmetric)
@@ -197,14 +201,19 @@ def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
 
 def _fill(covariances: Array, kind: str, n_components: int, n_features: int) -> Array:
     """Fill covariances of a covariance type; those of any other shape are kept."""
-    shapes = {
+    shapes = _own_shapes(n_components, n_features)
+    if kind not in shapes or covariances.shape != shapes[kind]:
+        return covariances
+    return expand_full(covariances, kind, n_components, n_features)
+
+
+def _own_shapes(n_components: int, n_features: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of covariances that are not full, by their type."""
+    return {
         "tied": (n_features, n_features),
         "diag": (n_components, n_features),
         "spherical": (n_components,),
     }
-    if kind not in shapes or covariances.shape != shapes[kind]:
-        return covariances
-    return expand_full(covariances, kind, n_components, n_features)
 
 
 def _check_weights(weights: Array, name: str) -> None:
@@ -219,9 +228,13 @@ def _check_weights(weights: Array, name: str) -> None:
         )
 
 
-def _check_shape(array: Array, expected: tuple[int, ...], label: str) -> None:
+def _check_shape(
+    array: Array, expected: tuple[int, ...], label: str, also: str = ""
+) -> None:
     if array.shape != expected:
-        raise ValueError(f"{label} must have shape {expected}, got {array.shape}.")
+        raise ValueError(
+            f"{label} must have shape {expected}{also}, got {array.shape}."
+        )
 
 
 def _check_covariances(covariances: Array, name: str) -> None:

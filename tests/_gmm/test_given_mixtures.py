@@ -89,3 +89,16 @@ def test_what_is_no_mixture_is_named(mixture, change, message):
 def test_an_estimator_has_to_be_fitted():
     with pytest.raises(NotFittedError):
         read_mixture(GaussianMixture(3), "target", 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [("diag", r"\(1, 2\)"), ("tied", r"\(2, 2\)"), ("spherical", r"\(1,\)")],
+)
+def test_every_shape_that_would_do_is_named(kind, shape):
+    wrong = np.ones(1), np.zeros((1, 2)), np.ones((5, 4))
+    message = (
+        rf"must have shape \(1, 2, 2\), or {shape} for the covariance type '{kind}'"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_mixture(wrong, "target", 2, kind)
