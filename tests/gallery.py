@@ -1,4 +1,4 @@
-"""POT's gallery example "Wasserstein unmixing with PyTorch": its data, its loop."""
+"""What POT does: its example "Wasserstein unmixing with PyTorch", and barycentres."""
 
 import numpy as np
 import ot
@@ -36,3 +36,18 @@ def unmixing_loop(
             w[:] = ot.utils.proj_simplex(w)
         w.grad.zero_()
     return w.detach().numpy(), np.array(losses)
+
+
+def pots_barycentre(mixtures, weights, start, iterations):
+    """The fixed point of a barycentre, with the weights of the start."""
+    means, covariances = ot.gmm.gmm_barycenter_fixed_point(
+        [mixture.means for mixture in mixtures],
+        [mixture.covariances for mixture in mixtures],
+        [mixture.weights for mixture in mixtures],
+        start.means.copy(),
+        start.covariances.copy(),
+        weights,
+        w_bar=start.weights,
+        iterations=iterations,
+    )[:2]
+    return start._replace(means=means, covariances=covariances)

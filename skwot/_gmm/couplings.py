@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from skwot._gmm.gaussians import geodesic
-from skwot._gmm.mixtures import Mixture, extreme_unit, in_unit, prepare_target
-from skwot._gmm.mw2 import solve_mw2
-from skwot._gmm.pair_costs import pair_costs, plan_support
+from skwot._gmm.mixtures import Mixture
+from skwot._gmm.mw2 import solve_between
+from skwot._gmm.pair_costs import plan_support
 from skwot._typing import Array, Index
 
 # Numbers that the images of a batch of points may take (32 MB).
@@ -52,9 +52,7 @@ def couple(mixture: Mixture, other: Mixture) -> Coupling:
     -------
     Coupling
     """
-    unit = extreme_unit(mixture, other)
-    costs = pair_costs(prepare_target(in_unit(other, unit)))
-    plan = solve_mw2(*in_unit(mixture, unit), costs).plan
+    _, _, costs, (_, plan, *_) = solve_between(mixture, other)
     rows, columns = np.nonzero(plan_support(plan))
     return Coupling(rows, columns, plan[rows, columns], costs.maps(rows, columns))
 

@@ -80,9 +80,8 @@ def descend(
     path = Path(settings.covariance_type, settings.record_path)
     device = device_of(target.means)
     means, covariances = (to_device(x, device) for x in initial[1:])
-    gradient_of = _GRADIENTS[settings.solver]
-    start = solve_mw2(initial.weights, means, covariances, costs)
-    iterate = gradient_of(initial.weights, means, covariances, start, costs)
+    solved = solve_mw2(initial.weights, means, covariances, costs)
+    iterate = _arrive(initial.weights, means, covariances, solved, costs, settings)
     _record(path, iterate)
     negligible = negligible_loss(target)
     converged = False
@@ -107,17 +106,25 @@ def _record(path: Path, iterate: _Iterate) -> None:
     path.append(weights, means, covariances, solved.value, solved.plan)
 
 
-def _differentiate_directly(
-    weights: Array, means: Any, covariances: Any, solved: Transport, costs: PairCosts
+def _arrive(
+    weights: Array,
+    means: Any,
+    covariances: Any,
+    solved: Transport,
+    costs: PairCosts,
+    settings: Settings,
 ) -> _Iterate:
-    """Compute the gradient of the mixture that was solved last, in closed form."""
-    gradient = differentiate_mw2(solved, means, costs)
+    """Join the mixture that was solved last with its gradient."""
+    if settings.solver == "pgd":
+        gradient = _autograd(weights, means, covariances, solved, costs)
+    else:
+        gradient = differentiate_mw2(solved, means, costs)
     return _Iterate(weights, means, covariances, solved, gradient)
 
 
-def _differentiate_with_autograd(
+def _autograd(
     weights: Array, means: Any, covariances: Any, solved: Transport, costs: PairCosts
-) -> _Iterate:
+) -> Gradient:
     """Compute the gradient of the mixture that was solved last, by torch autograd."""
     device = device_of(means)
     w, m, c = (
@@ -128,11 +135,7 @@ def _differentiate_with_autograd(
         value, _ = mw2(w, m, c, costs, solved)
     of_weights, *others = torch.autograd.grad(value, (w, m, c))
     of_components = others if device is not None else map(to_numpy, others)
-    gradient = Gradient(to_numpy(of_weights), *of_components)
-    return _Iterate(weights, means, covariances, solved, gradient)
-
-
-_GRADIENTS = {"pgd": _differentiate_with_autograd, "bures": _differentiate_directly}
+    return Gradient(to_numpy(of_weights), *of_components)
 
 
 def _step_components(
@@ -149,9 +152,7 @@ def _step_components(
         promised = _promised_decrease(iterate, means, covariances)
         decrease = iterate.loss - solved.value
         if decrease > 0 and decrease >= _ARMIJO * promised:
-            return _GRADIENTS[settings.solver](
-                iterate.weights, means, covariances, solved, costs
-            )
+            return _arrive(iterate.weights, means, covariances, solved, costs, settings)
         if abs(promised) <= _LOSS_ROUNDING * iterate.loss:
             break  # a shorter step promises even less than can be told from rounding
         length /= 2
@@ -231,4 +232,4 @@ def _step_weights(
     solved = solve_mw2(weights, means, covariances, costs)
     if solved.value >= iterate.loss:
         return iterate
-    return _GRADIENTS[settings.solver](weights, means, covariances, solved, costs)
+    return _arrive(weights, means, covariances, solved, costs, settings)

@@ -9,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from skwot._gmm.arrays import to_numpy
 from skwot._gmm.couplings import interpolate_mixtures
 from skwot._gmm.flow import flow_mixture
 from skwot._gmm.gaussians import factorise, solve_pairs
@@ -20,19 +19,12 @@ from skwot._gmm.given_mixtures import (
     read_mixture,
     read_mixtures,
 )
-from skwot._gmm.mixtures import (
-    Mixture,
-    Target,
-    extreme_unit,
-    in_unit,
-    prepare_target,
-)
-from skwot._gmm.mw2 import Gradient, differentiate_mw2, solve_mw2
-from skwot._gmm.pair_costs import pair_costs, plan_support
+from skwot._gmm.mixtures import Mixture, Target
+from skwot._gmm.mw2 import Gradient, differentiate_mw2, gradient_of, solve_between
+from skwot._gmm.pair_costs import plan_support
 from skwot._gmm.seeding import select_components
 from skwot._gmm.settings import Settings
 from skwot._ot.transport import Transport
-from skwot._typing import Array
 from skwot._warnings import warn_user
 
 _STEPS = 1000  # to a barycentre, and after each swap
@@ -113,18 +105,13 @@ def mw2(a: Any, b: Any) -> MW2Result:
     >>> means.grad
     tensor([[-6.]], dtype=torch.float64)
     """
-    n_features = count_features(a, "a")
-    read = [
-        read_mixture(value, name, n_features) for value, name in ((a, "a"), (b, "b"))
-    ]
+    first, second = _read_pair(a, b)
     parts = [*_parts(a), *_parts(b)]
     tensors = [part for part in parts if isinstance(part, Tensor)]
     if not tensors:
-        unit = extreme_unit(*read)
-        first, second = (in_unit(mixture, unit) for mixture in read)
-        solved = solve_mw2(*first, pair_costs(prepare_target(second)))
+        unit, _, _, solved = solve_between(first, second)
         return MW2Result(solved.value * unit * unit, solved.plan)
-    return MW2Result(*_MW2Function.apply(*read, tensors[0], *parts))
+    return MW2Result(*_Differentiable.apply(first, second, tensors[0], *parts))
 
 
 def interpolate(a: Any, b: Any, t: float) -> Mixture:
@@ -163,9 +150,7 @@ def interpolate(a: Any, b: Any, t: float) -> Mixture:
     array([[[4.]]])
     """
     check_time(t)
-    n_features = count_features(a, "a")
-    first = read_mixture(a, "a", n_features)
-    return interpolate_mixtures(first, read_mixture(b, "b", n_features), t)
+    return interpolate_mixtures(*_read_pair(a, b), t)
 
 
 def barycenter(
@@ -246,10 +231,17 @@ def barycenter(
     n_features = count_features(mixtures[0], "mixtures[0]")
     read = read_mixtures(mixtures, "mixtures", n_features, "full")
     joined, sizes = join_mixtures(read, weights, "weights")
-    size = n_components or max(sizes)
+    size = max(sizes) if n_components is None else n_components
+    if n_init < 1:
+        raise ValueError(f"n_init must be at least 1; got {n_init}.")
     if init is not None:
+        if n_components is not None or n_init > 1:
+            raise ValueError(
+                "n_components and n_init belong to starts that are drawn, and init is "
+                f"one; got n_components={n_components}, n_init={n_init}."
+            )
         starts = [read_mixture(init, "init", n_features)]
-    elif size < sum(sizes):
+    elif 1 <= size < sum(sizes):
         rng = check_random_state(random_state)
         starts = select_components(joined, size, n_init, rng)
     elif size == sum(sizes):
@@ -257,7 +249,7 @@ def barycenter(
     else:
         raise ValueError(
             f"n_components must be at most {sum(sizes)}, the number of components of "
-            f"all mixtures; got {n_components}."
+            f"all mixtures, and at least 1; got {n_components}."
         )
     if len(read) == 2 and init is None:
         t = float(joined.weights[sizes[0] :].sum())
@@ -293,6 +285,11 @@ def check_time(t: float) -> None:
         raise ValueError(f"t must be between 0 and 1, got {t!r}.")
 
 
+def _read_pair(a: Any, b: Any) -> tuple[Mixture, Mixture]:
+    n_features = count_features(a, "a")
+    return read_mixture(a, "a", n_features), read_mixture(b, "b", n_features)
+
+
 def _split(mixture: Mixture, size: int) -> Mixture:
     """Split the heaviest components in two equal ones, until there are so many."""
     weights = mixture.weights
@@ -313,7 +310,7 @@ def _parts(value: Any) -> Sequence[Any]:
     return value.weights_, value.means_, value.covariances_
 
 
-class _MW2Function(torch.autograd.Function):
+class _Differentiable(torch.autograd.Function):
     """MW2 squared as a function of the parameters of both mixtures."""
 
     @staticmethod
@@ -321,10 +318,7 @@ class _MW2Function(torch.autograd.Function):
         ctx: Any, a: Mixture, b: Mixture, like: Tensor, *parts: Any
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        unit = extreme_unit(a, b)
-        a, target = in_unit(a, unit), prepare_target(in_unit(b, unit))
-        costs = pair_costs(target)
-        solved = solve_mw2(*a, costs)
+        unit, a, costs, solved = solve_between(a, b)
         # The gradients of a square have the units that are left of it.
         ctx.gradients = [
             left * gradient
@@ -332,7 +326,7 @@ class _MW2Function(torch.autograd.Function):
                 2 * (unit * unit, unit, 1.0),
                 (
                     *differentiate_mw2(solved, a.means, costs),
-                    *_differentiate_target(solved, a, target),
+                    *_differentiate_target(solved, a, costs.target),
                 ),
                 strict=True,
             )
@@ -362,21 +356,13 @@ def _differentiate_target(
     solved: Transport, mixture: Mixture, target: Target
 ) -> Gradient:
     """Gradient in the parameters of the target: that of the reversed problem."""
-    plan = solved.plan
-    rows, columns = np.nonzero(plan_support(plan))
+    rows, columns = np.nonzero(plan_support(solved.plan))
     factors, singular = factorise(mixture.covariances, target.order)
     back = solve_pairs(
-        to_numpy(target.factors)[columns],
+        target.factors[columns],
         factors[rows],
         singular[rows] | target.singular[columns],
     ).maps
-    masses = plan[rows, columns]
-    mapped = np.zeros_like(to_numpy(target.covariances))
-    np.add.at(mapped, columns, masses[:, None, None] * back)
-    column_mass: Array = plan.sum(axis=0)
-    identity = np.eye(mixture.means.shape[1])
-    return Gradient(
-        solved.beta - solved.beta.mean(),
-        2 * (column_mass[:, None] * to_numpy(target.means) - plan.T @ mixture.means),
-        column_mass[:, None, None] * identity - mapped,
+    return gradient_of(
+        solved.plan.T, solved.beta, target.means, mixture.means, (columns, rows), back
     )

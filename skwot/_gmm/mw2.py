@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skwot._gmm.arrays import as_like, device_of, per_row, to_numpy
-from skwot._gmm.pair_costs import PairCosts, plan_support
+from skwot._gmm.arrays import as_like, device_of, eye_like, per_row, to_numpy
+from skwot._gmm.mixtures import Mixture, extreme_unit, in_unit, prepare_target
+from skwot._gmm.pair_costs import PairCosts, pair_costs, plan_support
 from skwot._ot.transport import Transport
-from skwot._typing import Array
+from skwot._typing import Array, Index
 
 
 class Gradient(NamedTuple):
@@ -55,6 +56,43 @@ def solve_mw2(
     return costs.solve(weights)
 
 
+class Between(NamedTuple):
+    """MW2 between two mixtures, in a unit of order one.
+
+    Attributes
+    ----------
+    unit : float
+        Of the data.
+    mixture : Mixture
+        The first one, in this unit.
+    costs : PairCosts
+        From it to the second one.
+    solved : Transport
+    """
+
+    unit: float
+    mixture: Mixture
+    costs: PairCosts
+    solved: Transport
+
+
+def solve_between(mixture: Mixture, other: Mixture) -> Between:
+    """Solve for MW2 between two mixtures of NumPy arrays.
+
+    Parameters
+    ----------
+    mixture, other : Mixture
+
+    Returns
+    -------
+    Between
+    """
+    unit = extreme_unit(mixture, other)
+    mixture = in_unit(mixture, unit)
+    costs = pair_costs(prepare_target(in_unit(other, unit)))
+    return Between(unit, mixture, costs, solve_mw2(*mixture, costs))
+
+
 def differentiate_mw2(solved: Transport, means: Any, costs: PairCosts) -> Gradient:
     """Gradient in closed form, at the mixture that was solved last.
 
@@ -73,18 +111,47 @@ def differentiate_mw2(solved: Transport, means: Any, costs: PairCosts) -> Gradie
     -------
     Gradient
     """
-    plan, target = solved.plan, costs.target
-    rows, columns = np.nonzero(plan_support(plan))
-    maps = costs.maps(rows, columns)
+    rows, columns = np.nonzero(plan_support(solved.plan))
+    maps, others = costs.maps(rows, columns), costs.target.means
+    return gradient_of(solved.plan, solved.alpha, means, others, (rows, columns), maps)
+
+
+def gradient_of(
+    plan: Array,
+    potential: Array,
+    means: Any,
+    others: Any,
+    pairs: tuple[Index, Index],
+    maps: Any,
+) -> Gradient:
+    """Gradient in the parameters of one of two mixtures.
+
+    Parameters
+    ----------
+    plan : ndarray of shape (n, m)
+        From this mixture to the other one.
+    potential : ndarray of shape (n,)
+    means, others : array of shape (n, d), array of shape (m, d)
+    pairs : tuple of two ndarray
+        Rows and columns of the plan that carry mass.
+    maps : array of shape (n_pairs, d, d), or (n_pairs, d) if diagonal
+        Matrices of the maps of these pairs.
+
+    Returns
+    -------
+    Gradient
+    """
+    rows, columns = pairs
     # A matrix product sums the maps of each row, weighed by the plan.
     masses = np.zeros((len(plan), len(rows)))
     masses[rows, np.arange(len(rows))] = plan[rows, columns]
     mapped = as_like(masses, means) @ maps.reshape(len(rows), -1)
     row_mass = as_like(plan.sum(axis=1), means)
+    identity = 1.0 if maps.ndim == 2 else eye_like(maps)
     return Gradient(
-        solved.alpha - solved.alpha.sum() / len(plan),
-        2 * (row_mass[:, None] * means - as_like(plan, means) @ target.means),
-        per_row(row_mass, maps) * costs.identity - mapped.reshape(-1, *maps.shape[1:]),
+        potential - potential.sum() / len(plan),
+        2 * (row_mass[:, None] * means - as_like(plan, means) @ others),
+        per_row(row_mass, maps) * identity - mapped.reshape(-1, *maps.shape[1:]),
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from skwot._compat import emd_c
-from skwot._gmm.arrays import empty_like, eye_like, namespace, to_numpy
+from skwot._gmm.arrays import empty_like, namespace, to_numpy
 from skwot._gmm.gaussians import (
     bures_lower_bounds,
     factorise,
@@ -92,8 +92,6 @@ class PairCosts(ABC):
     Attributes
     ----------
     target : Target
-    identity : array of shape (d, d), or 1 if diagonal
-        Matrix of the map that moves nothing.
     values : ndarray of shape (n, m)
         Squared distances, or lower bounds of them.
     exact : ndarray of shape (n, m), bool
@@ -107,10 +105,8 @@ class PairCosts(ABC):
 
     def __init__(self, target: Target, sizes: Sequence[int] | None = None) -> None:
         self.target = target
-        covariances = target.covariances
         ends = np.cumsum(sizes or [len(target.weights)])
         self._blocks = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
-        self.identity = 1.0 if covariances.ndim == 2 else eye_like(covariances)
         self.n_moves = 0
         self._support: Mask = np.zeros((0, 0), dtype=bool)
         self._betas: list[Array | None] = [None] * len(self._blocks)
@@ -162,19 +158,22 @@ class PairCosts(ABC):
             # Costs become of order one by a power of two, which rounds nothing.
             scale = 2.0 ** math.frexp(self.values.sum() / self.values.size)[1]
             cost = self.values / scale + _tie_breaker(self.values.shape)
-            plan, reduced = np.empty_like(cost), np.empty_like(cost)
-            alphas, betas = [], []
+            plan, alphas, betas = np.empty_like(cost), [], []
             for number, block in enumerate(self._blocks):
                 share, found = self._solve_block(number, masses, cost, scale)
                 plan[:, block] = share * found[0]
-                reduced[:, block] = cost[:, block] - found[1][:, None] - found[2]
                 alphas.append(share * found[1])
                 betas.append(found[2])
+            beta = np.concatenate(betas)
             self._support = plan_support(plan)
             if not (self._support > self.exact).any():
                 value = float(np.vdot(plan, self.values))
-                alpha, beta = np.sum(alphas, axis=0), np.concatenate(betas)
+                alpha = np.sum(alphas, axis=0)
                 return Transport(value, plan, alpha * scale, beta * scale)
+            reduced = cost - beta
+            for block in self._blocks:
+                # The source potential of each target is the largest that is feasible.
+                reduced[:, block] -= reduced[:, block].min(axis=1, keepdims=True)
             self.refine(self._support | (reduced < _LIKELY))
 
     def find_nearest(self, relative: float, absolute: float) -> Mask:

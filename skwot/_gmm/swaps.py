@@ -51,9 +51,11 @@ def descend_with_swaps(
     """
     flow = descend(initial, costs, floor, settings)
     negligible = max(_REACHED * flow.losses[0], negligible_loss(costs.target))
-    between = component_distances(target)
+    between = None
     swapped = True
     while swapped and flow.converged and flow.losses[-1] > negligible:
+        if between is None:
+            between = component_distances(target)
         swapped = False
         for candidate in _candidates(flow, between, costs, floor, settings):
             other = descend(candidate, costs, floor, settings)

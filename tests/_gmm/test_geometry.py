@@ -8,6 +8,7 @@ from sklearn.mixture import GaussianMixture
 from skwot._gmm import geometry
 from skwot._gmm.geometry import barycenter, interpolate, mw2
 from skwot._gmm.mixtures import Mixture
+from tests.gallery import pots_barycentre
 from tests.generators.gaussians import random_mixture
 
 
@@ -148,19 +149,8 @@ def test_a_barycentre_is_no_worse_than_pots_fixed_point(seed):
     size, n_features = 3 + seed % 4, [2, 5, 10][seed % 3]
     mixtures = [random_mixture(rng, size, n_features) for _ in range(3)]
     weights, start = rng.dirichlet(np.ones(3)), random_mixture(rng, size, n_features)
-    means, covariances = ot.gmm.gmm_barycenter_fixed_point(
-        [m.means for m in mixtures],
-        [m.covariances for m in mixtures],
-        [m.weights for m in mixtures],
-        start.means.copy(),
-        start.covariances.copy(),
-        weights,
-        w_bar=start.weights,
-        iterations=30,
-    )[:2]
-    expected = mean_distance(
-        start._replace(means=means, covariances=covariances), mixtures, weights
-    )
+    reference = pots_barycentre(mixtures, weights, start, 30)
+    expected = mean_distance(reference, mixtures, weights)
     fixed = barycenter(mixtures, weights, init=start, fixed_weights=True)
     free = barycenter(mixtures, weights, init=start)
     np.testing.assert_allclose(fixed.weights, start.weights)
@@ -203,9 +193,15 @@ def test_a_barycentre_of_as_many_components_as_there_are(pair):
         ({"weights": [1.0, 0.0]}, "weights must be positive"),
         ({"weights": [1.0, np.inf]}, "weights must be finite"),
         ({"n_components": 10}, "n_components must be at most 9"),
+        ({"n_components": 0}, "n_components must be .* at least 1; got 0"),
+        ({"n_init": 0}, "n_init must be at least 1; got 0"),
+        ({"init": "first", "n_components": 4}, "n_components and n_init belong to"),
+        ({"init": "first", "n_init": 2}, "n_components and n_init belong to"),
     ],
 )
 def test_barycentres_that_there_are_not(pair, options, message):
+    if "init" in options:
+        options = {**options, "init": pair[0]}
     with pytest.raises(ValueError, match=message):
         barycenter(pair, **options)
     with pytest.raises(ValueError, match="mixtures must be a list of mixtures"):
