@@ -345,8 +345,9 @@ class GMMFlowFitter(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            Data from which the target, the initial mixture or both are estimated. If
-            both are given, the data only say what the features are, and are not needed.
+            Data from which the target, the initial mixture or both are estimated. They
+            are not needed if the target is given, and the start is given, too, or
+            consists of components of the target.
         y : Ignored
             Present for scikit-learn's conventions.
 
@@ -389,11 +390,9 @@ class GMMFlowFitter(
         """Check the data; without any, there are no rows of as many features."""
         estimated = self.target is None or isinstance(self.init, str)
         if X is None:
-            if estimated:
-                what = "target" if self.target is None else "initial mixture"
+            if self.target is None:
                 raise ValueError(
-                    f"fit needs X, from which the {what} is estimated; got X=None. It "
-                    "can be left out if both target and init are mixtures."
+                    "fit needs X, from which the target is estimated; got X=None."
                 )
             first = self.target[0] if are_several(self.target) else self.target
             points = np.empty((0, count_features(first, "target")))

@@ -224,10 +224,9 @@ def test_a_fitted_flow_is_a_target_and_an_init(flow):
 
 
 def test_target_none_is_estimated_by_em(blobs):
-    flow = GMMFlowFitter(2, n_target_components=4, random_state=0).fit(blobs)
-    # `reg_covar` is relative to the mean variance.
-    reg_covar = 1e-6 * blobs.var(axis=0).mean()
-    em = GaussianMixture(4, reg_covar=reg_covar, random_state=0).fit(blobs)
+    options = {"reg_covar": 0, "random_state": 0}
+    flow = GMMFlowFitter(2, n_target_components=4, **options).fit(blobs)
+    em = GaussianMixture(4, **options).fit(blobs)
     order, expected = (np.argsort(m[:, 0]) for m in (flow.target_means_, em.means_))
     np.testing.assert_allclose(
         flow.target_means_[order], em.means_[expected], atol=1e-12
@@ -810,6 +809,16 @@ def test_data_are_not_needed_where_both_mixtures_are_given(pair):
         GMMFlowFitter(4, target=pair[1]).fit()
     with pytest.raises(ValueError, match="target must be a fitted mixture"):
         GMMFlowFitter(4, init=pair[0], target=3).fit()
+
+
+def test_a_reduction_needs_no_data(pair):
+    flow = GMMFlowFitter(2, target=pair[1], random_state=0).fit()
+    with_data = GMMFlowFitter(2, target=pair[1], random_state=0).fit(np.zeros((5, 3)))
+    np.testing.assert_array_equal(flow.means_, with_data.means_)
+    middle = GMMFlowFitter(4, target=list(pair), random_state=0).fit()
+    assert middle.means_.shape == (4, 3)
+    with pytest.raises(ValueError, match="init='random' and n_components=2"):
+        GMMFlowFitter(2, target=pair[1], init="random").fit()
 
 
 def test_samples_have_a_seed_of_their_own(flow):

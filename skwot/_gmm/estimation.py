@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
-from skwot._gmm.covariance_types import expand_full
+from skwot._gmm.covariance_types import compact, constrain, expand_full
+from skwot._gmm.gaussians import which_are_positive_definite
 from skwot._gmm.mixtures import Mixture
 from skwot._typing import Array
 
@@ -20,6 +22,10 @@ def estimate_mixture(
 ) -> Mixture:
     """Mixture of largest likelihood, by scikit-learn's EM.
 
+    EM starts from clusters of the data in their own units, as in scikit-learn. But it
+    runs on features of variance one, except for spherical covariances: what it adds to
+    variances then leaves features of small variance as they are.
+
     Parameters
     ----------
     X : ndarray of shape (n, d)
@@ -27,19 +33,48 @@ def estimate_mixture(
     kind : {'full', 'tied', 'diag', 'spherical'}
         Covariance type.
     reg_covar : float
-        What EM adds to variances, relative to the mean variance of the data.
+        What EM adds to the variance of each feature, relative to its variance in the
+        data, or to the mean of these if spherical.
     random_state : int, RandomState instance or None
 
     Returns
     -------
     Mixture
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than components, or if a covariance is singular.
     """
     points, shift, scale = _standardise(X)
+    if len(points) < n_components:
+        raise ValueError(
+            f"X must have at least as many rows as components, which are {n_components}"
+            f"; got {len(points)} rows."
+        )
+    clusters = KMeans(n_components, n_init=1, random_state=random_state).fit(points)
+    if kind != "spherical":
+        spreads = points.std(axis=0)
+        spreads[spreads == 0] = 1
+        points, scale = points / spreads, scale * spreads
+    start = summarise_clusters(points, np.eye(n_components)[clusters.labels_])
+    covariances = constrain(start.covariances, start.weights, kind)
+    covariances = covariances + reg_covar * np.eye(X.shape[1])
+    if not which_are_positive_definite(covariances).all():
+        raise ValueError(
+            f"{n_components} components cannot be estimated from X: a cluster has no "
+            "variance in some direction. Increase reg_covar, which is "
+            f"{reg_covar}, or decrease the number of components."
+        )
+    precisions = np.linalg.inv(covariances)
     model = GaussianMixture(
         n_components,
         covariance_type=kind,
         reg_covar=reg_covar,
         max_iter=_EM_MAX_ITER,
+        weights_init=start.weights,
+        means_init=start.means,
+        precisions_init=compact((precisions + precisions.mT) / 2, kind),
         random_state=random_state,
     ).fit(points)
     covariances = expand_full(model.covariances_, kind, n_components, X.shape[1])
@@ -106,6 +141,8 @@ def _standardise(X: Array) -> tuple[Array, Array, float]:
     return centred / scale, shift, scale
 
 
-def _restore_unit(mixture: Mixture, shift: Array, scale: float) -> Mixture:
-    covariances = mixture.covariances * scale**2
+def _restore_unit(mixture: Mixture, shift: Array, scale: Array | float) -> Mixture:
+    """Undo a division of the features, by one scale or by one each."""
+    scales = np.broadcast_to(scale, shift.shape)
+    covariances = mixture.covariances * np.outer(scales, scales)
     return Mixture(mixture.weights, mixture.means * scale + shift, covariances)

@@ -27,6 +27,7 @@ def seed_mixtures(
     Parameters
     ----------
     X : ndarray of shape (n, d)
+        Without rows if there are no data.
     target : Mixture
     n_components : int
     init_params : one of INIT_NAMES
@@ -37,9 +38,21 @@ def seed_mixtures(
     Returns
     -------
     list of Mixture
+
+    Raises
+    ------
+    ValueError
+        If there are no data, and they are needed.
     """
     if init_params == "k-means++" and n_components < len(target.weights):
         return select_components(target, n_components, n_init, rng)
+    if not len(X):
+        raise ValueError(
+            "fit needs X, from which the initial mixture is estimated; got X=None with "
+            f"init={init_params!r} and n_components={n_components}. It can be left out "
+            "if init is a mixture, or if init='k-means++' and the target has more than "
+            f"n_components components; it has {len(target.weights)}."
+        )
     return [seed_mixture(X, n_components, init_params, rng) for _ in range(n_init)]
 
 

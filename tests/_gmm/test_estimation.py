@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
+from sklearn.mixture import GaussianMixture
 
 from skwot._gmm.estimation import estimate_mixture, seed_mixture, summarise_clusters
 from skwot._gmm.seeding import INIT_NAMES
@@ -62,3 +63,31 @@ def test_estimates_follow_the_unit_and_the_origin(blobs, kind, scale):
     np.testing.assert_allclose(
         scaled.covariances / scale**2, plain.covariances, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+def test_features_of_small_unit_keep_their_variance(blobs, kind):
+    # k-means does not see the last feature, which is in a tiny unit.
+    X = np.column_stack([blobs, np.random.default_rng(0).normal(size=len(blobs))])
+    units = np.array([1.0, 1.0, 1.0, 1e-8])
+    target = estimate_mixture(X * units, 4, kind, 1e-6, 0)
+    last = target.covariances[:, 3, 3] @ target.weights
+    last += target.weights @ (target.means[:, 3] - X[:, 3].mean() * units[3]) ** 2
+    np.testing.assert_allclose(last / units[3] ** 2, X[:, 3].var(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_estimates_are_those_of_scikit_learn(blobs, kind):
+    ours = estimate_mixture(blobs * [1, 3, 10], 4, kind, 0, 0)
+    em = GaussianMixture(4, covariance_type=kind, reg_covar=0, random_state=0)
+    em.fit(blobs * [1, 3, 10])
+    order, expected = (np.argsort(m[:, 0]) for m in (ours.means, em.means_))
+    np.testing.assert_allclose(ours.weights[order], em.weights_[expected], rtol=1e-9)
+    np.testing.assert_allclose(ours.means[order], em.means_[expected], rtol=1e-9)
+
+
+def test_singular_clusters_need_a_floor():
+    X = np.repeat(np.arange(4.0)[:, None], 3, axis=0)
+    with pytest.raises(ValueError, match="Increase reg_covar, which is 0"):
+        estimate_mixture(X, 4, "full", 0, 0)
+    estimate_mixture(X, 4, "full", 1e-6, 0)
