@@ -1,7 +1,8 @@
 """Gaussian mixtures that flow towards a target mixture."""
 
 from collections.abc import Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -14,12 +15,14 @@ from sklearn.base import (
     DensityMixin,
     TransformerMixin,
 )
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skwot._callbacks import Task, run_tasks
 from skwot._checks import refuse_masks
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
@@ -52,7 +55,11 @@ _MOST_SWAPPED = 1e8  # operations on all pairs, in units of those on one number
 
 
 class GMMFlowFitter(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    DensityMixin,
+    BaseEstimator,
 ):
     """Gaussian mixture that flows towards a target mixture.
 
@@ -338,6 +345,7 @@ class GMMFlowFitter(
     def _n_features_out(self) -> int:
         return len(self.weights_)
 
+    @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | None = None, y: Any = None) -> Self:
         """Flow from the initial mixture to the target.
@@ -368,6 +376,7 @@ class GMMFlowFitter(
         """
         self._refuse_contradictions()
         refuse_masks(X=X)
+        task = Task.of(self, "fit", self.n_init, X=X, y=y)
         with fresh_fit(self) as last_fit:
             points = self._read_data(X)
             goes_on = bool(self.warm_start and last_fit)
@@ -378,13 +387,32 @@ class GMMFlowFitter(
                 initials = [self._last_mixture(last_fit, points.shape[1])]
             else:
                 initials = self._make_initials(points, target, random_state)
-            flows = Parallel(n_jobs=self.n_jobs)(
-                delayed(flow_mixture)(initial, target, settings, sizes)
-                for initial in initials
-            )
+            flows = self._run_flows(task, initials, target, settings, sizes)
             best = min(flows, key=lambda flow: flow.losses.min())
             self._store(best, target, sizes)
+            if not (best.converged or best.stopped):
+                self._warn_not_converged()
+        task.end(lambda: dict(vars(self)))
         return self
+
+    def _run_flows(
+        self,
+        task: Task,
+        initials: list[Mixture],
+        target: Mixture,
+        settings: Settings,
+        sizes: list[int] | None,
+    ) -> list[Flow]:
+        n_steps = None if settings.swaps else self.max_iter
+        tasks = [task.subtask("flow", n_steps) for _ in initials]
+        attributes = partial(self._attributes, target=target, sizes=sizes)
+        calls = (
+            delayed(flow_mixture)(initial, target, settings, sizes, watch)
+            for initial, watch in zip(
+                initials, (one.watch(attributes) for one in tasks), strict=True
+            )
+        )
+        return run_tasks(calls, self.n_jobs, tasks)
 
     def _read_data(self, X: ArrayLike | None) -> Array:
         """Check the data; without any, there are no rows of as many features."""
@@ -517,14 +545,23 @@ class GMMFlowFitter(
         self.loss_ = float(flow.losses.min())
         self.n_iter_ = len(flow.losses) - 1
         self.converged_ = flow.converged
-        if not self.converged_:
-            before, last = flow.losses[-2:]
-            warn_user(
-                f"The flow did not converge in max_iter={self.max_iter} steps: the "
-                f"last one took the loss from {before:.6g} to {last:.6g}, a "
-                f"relative change above tol={self.tol:.6g}.",
-                ConvergenceWarning,
-            )
+
+    def _attributes(
+        self, flow: Flow, target: Mixture, sizes: list[int] | None
+    ) -> dict[str, Any]:
+        """Attributes of an estimator that is fitted by this flow."""
+        twin = copy(self)
+        twin._store(flow, target, sizes)
+        return dict(vars(twin))
+
+    def _warn_not_converged(self) -> None:
+        before, last = self.loss_curve_[-2:]
+        warn_user(
+            f"The flow did not converge in max_iter={self.max_iter} steps: the "
+            f"last one took the loss from {before:.6g} to {last:.6g}, a "
+            f"relative change above tol={self.tol:.6g}.",
+            ConvergenceWarning,
+        )
 
     def _density(self) -> GaussianMixture:
         check_is_fitted(self)

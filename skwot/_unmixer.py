@@ -1,6 +1,8 @@
 """The estimator of mixture weights."""
 
 from collections.abc import Callable
+from copy import copy
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -13,9 +15,10 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -23,6 +26,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skwot._callbacks import Task, run_tasks
 from skwot._checks import refuse_masks
 from skwot._compat import (
     HasMethods,
@@ -84,7 +88,10 @@ _MOST_FEATURES = 1000  # of rows that are compared beside a classifier's probabi
 
 
 class WassersteinUnmixer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Weights of known source distributions in a target sample.
 
@@ -436,6 +443,7 @@ class WassersteinUnmixer(
     def _n_features_out(self) -> int:
         return len(self.classes_)
 
+    @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -467,7 +475,10 @@ class WassersteinUnmixer(
             spelling; if `metric` has no finite cost for a row, such as "cosine" for a
             row of zeros; or if parameters contradict each other.
         """
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        task = Task.of(self, "fit", 2, X=X, y=y, metadata=metadata)
         with fresh_fit(self):
+            preparation = task.subtask("read sources and target")
             check_combination(self.get_params(deep=False))
             refuse_masks(X=X, sample_weight=sample_weight)
             rows, labels = self._read_training(X, y)
@@ -495,8 +506,17 @@ class WassersteinUnmixer(
             sources = measured if points is numbers else read.measures(points, masses)
             target = read.target_measure(points, masses)
             shares = None if read.has_own_target else read.shares(masses)
-            self._fit_measures(sources, target, metric, shares)
+            preparation.end()
+            solution = task.subtask("find weights", self._n_steps)
+            self._fit_measures(sources, target, metric, shares, solution)
+            solution.end()
+        task.end(lambda: dict(vars(self)))
         return self
+
+    @property
+    def _n_steps(self) -> int | None:
+        """Number of a solver's steps, if it is known before."""
+        return None if self.learning_rate == "auto" else self.max_iter
 
     def _read_training(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, NDArray[Any]]:
         """Check rows and labels; with a classifier, the rows are its business."""
@@ -595,6 +615,7 @@ class WassersteinUnmixer(
         target: Measure,
         metric: Metric,
         shares: Array | None,
+        task: Task,
     ) -> None:
         """Solve for the target, which may be the sources themselves in these shares."""
         random_state = check_random_state(self.random_state)
@@ -638,8 +659,9 @@ class WassersteinUnmixer(
         # The sources' own rows are no other sample.
         own_rows = shares is not None and self.loss != "semirelaxed"
         (problem,) = [known] if own_rows else self._problems([target], metric)
-        found = solve(problem, settings)
         largest = self.source_noise_.max() / 2 if shares is None else 0.0
+        watch = task.watch(partial(self._attributes, target, largest))
+        found = solve(problem, settings, watch)
         self._set_solution(target, found, largest)
         costs = np.array([source.cost for source in fewer])
         moves = [float(self.weights_ @ costs), moved]
@@ -647,7 +669,7 @@ class WassersteinUnmixer(
             self.quantization_error_ = np.nan
         else:
             self.quantization_error_ = loss_error(found.value, moves, metric)
-        if not found.converged:
+        if not (found.converged or watch.stopped):
             _warn_not_converged([found], settings)
         if settings.loss == "wasserstein":
             check_misfit(self.loss_, float(self.weights_ @ self.source_spread_))
@@ -787,6 +809,14 @@ class WassersteinUnmixer(
         if found.plan_alpha is not None:
             self.plan_potentials_ = found.plan_alpha
 
+    def _attributes(
+        self, target: Measure, largest: float, found: Unmixing
+    ) -> dict[str, Any]:
+        """Attributes of an estimator that has this solution."""
+        twin = copy(self)
+        twin._set_solution(target, found, largest)
+        return dict(vars(twin))
+
     def _explained(self, weights: Array) -> tuple[Array, float]:
         """Split off the source of outliers, and refuse a target that is all theirs.
 
@@ -866,6 +896,7 @@ class WassersteinUnmixer(
         check_is_fitted(self)
         return self.classes_[self.transform(X).argmax(axis=1)]
 
+    @with_callbacks
     def unmix(
         self,
         X: ArrayLike,
@@ -910,9 +941,13 @@ class WassersteinUnmixer(
             for target in batch.with_mass
         ]
         problems = self._problems(fewer, metric)
-        found = Parallel(n_jobs=self.n_jobs)(
-            delayed(solve)(problem, settings) for problem in problems
+        task = Task.of(self, "unmix", len(problems), X=X)
+        found = run_tasks(
+            (delayed(solve)(problem, settings) for problem in problems),
+            self.n_jobs,
+            [task.subtask("group") for _ in problems],
         )
+        task.end()
         if not all(solution.converged for solution in found):
             _warn_not_converged(found, settings)
         results = [self._result(solution) for solution in found]
@@ -975,6 +1010,7 @@ class WassersteinUnmixer(
         },
         prefer_skip_nested_validation=True,
     )
+    @with_callbacks
     def bootstrap(
         self,
         X: ArrayLike | None = None,
@@ -1050,6 +1086,7 @@ class WassersteinUnmixer(
         check_is_fitted(self)
         batch, metric = self._read_samples(X, sample_weight, groups)
         problems = self._problems([one.measure for one in batch.with_mass], metric)
+        task = Task.of(self, "bootstrap", 1, X=X)
         samples = [
             Sample(problem, RowCounts(self.source_sizes_, target.size))
             for problem, target in zip(problems, batch.with_mass, strict=True)
@@ -1060,7 +1097,9 @@ class WassersteinUnmixer(
             n_resamples,
             check_random_state(random_state),
             self.n_jobs,
+            task,
         )
+        task.end()
         failed = sum(one.n_failed for one in replicates)
         if failed:
             _warn_replicates(failed, n_resamples * len(samples), self.max_iter)
@@ -1087,6 +1126,7 @@ class WassersteinUnmixer(
         },
         prefer_skip_nested_validation=True,
     )
+    @with_callbacks
     def goodness_of_fit(
         self,
         X: ArrayLike | None = None,
@@ -1154,6 +1194,7 @@ class WassersteinUnmixer(
         seeds = check_random_state(random_state).randint(
             np.iinfo(np.int32).max, size=len(problems)
         )
+        task = Task.of(self, "goodness_of_fit", len(problems), X=X)
         found = [
             compare_with_mixtures(
                 problem,
@@ -1162,11 +1203,13 @@ class WassersteinUnmixer(
                 n_resamples,
                 seed,
                 self.n_jobs,
+                task,
             )
             for problem, target, seed in zip(
                 problems, batch.with_mass, seeds.tolist(), strict=True
             )
         ]
+        task.end()
         statistic = np.array([one.statistic for one in found])
         null = np.array([one.null_distribution for one in found])
         exceeding = np.count_nonzero(null >= statistic[:, None], axis=1)

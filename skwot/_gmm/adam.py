@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from skwot._callbacks import UNWATCHED, Watch
 from skwot._gmm.arrays import device_of
 from skwot._gmm.covariance_types import compact, expand
 from skwot._gmm.floor import Floor
@@ -17,7 +18,11 @@ from skwot._typing import Array
 
 
 def descend_adam(
-    initial: Mixture, costs: PairCosts, floor: Floor, settings: Settings
+    initial: Mixture,
+    costs: PairCosts,
+    floor: Floor,
+    settings: Settings,
+    watch: Watch = UNWATCHED,
 ) -> Flow:
     """Adam on the means, the covariances and the logarithms of the weights.
 
@@ -34,6 +39,7 @@ def descend_adam(
         Costs towards the target.
     floor : Floor
     settings : Settings
+    watch : Watch, default=UNWATCHED
 
     Returns
     -------
@@ -57,6 +63,8 @@ def descend_adam(
             covariances = expand(compacted, kind, stack)
             loss, plan = mw2(weights, means, covariances, costs)
         path.append(weights, means, covariances, loss.item(), plan.numpy())
+        if step > 0 and watch(path.snapshot):
+            break
         if step < settings.max_iter:
             optimizer.zero_grad()
             loss.backward()

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from skwot._callbacks import UNWATCHED, Watch
 from skwot._gmm.arrays import (
     as_like,
     device_of,
@@ -53,7 +54,11 @@ class _Iterate(NamedTuple):
 
 
 def descend(
-    initial: Mixture, costs: PairCosts, floor: Floor, settings: Settings
+    initial: Mixture,
+    costs: PairCosts,
+    floor: Floor,
+    settings: Settings,
+    watch: Watch = UNWATCHED,
 ) -> Flow:
     """Descend the gradient in the Bures-Wasserstein metric.
 
@@ -71,6 +76,7 @@ def descend(
         Costs towards the target.
     floor : Floor
     settings : Settings
+    watch : Watch, default=UNWATCHED
 
     Returns
     -------
@@ -93,6 +99,8 @@ def descend(
             iterate = _step_weights(iterate, costs, negligible, settings)
         converged = bool(before - iterate.loss <= at_rest)
         _record(path, iterate)
+        if watch(path.snapshot):
+            break
     return path.finish(converged)
 
 

@@ -1,7 +1,9 @@
 """Gradient flow of a Gaussian mixture towards a fixed one in MW2."""
 
 from collections.abc import Sequence
+from operator import methodcaller
 
+from skwot._callbacks import UNWATCHED, Changed, Watch
 from skwot._gmm.adam import descend_adam
 from skwot._gmm.covariance_types import constrain, drop_zeros
 from skwot._gmm.descent import descend
@@ -18,6 +20,7 @@ def flow_mixture(
     target: Mixture,
     settings: Settings,
     sizes: Sequence[int] | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Flow:
     """Flow from one mixture towards another.
 
@@ -29,6 +32,8 @@ def flow_mixture(
     sizes : sequence of int, default=None
         Numbers of components of several targets, which `target` joins: see
         :class:`~skwot._gmm.pair_costs.PairCosts`.
+    watch : Watch, default=UNWATCHED
+        It is told of each step with the :class:`~skwot._gmm.path.Flow` so far.
 
     Returns
     -------
@@ -39,7 +44,9 @@ def flow_mixture(
         # A rate has the unit of the data.
         unit = extreme_unit(initial, target)
     initial, target = in_unit(initial, unit), in_unit(target, unit)
-    return _flow_in_unit(initial, target, settings, sizes).in_unit(unit)
+    restored = Changed(watch, methodcaller("in_unit", unit))
+    flow = _flow_in_unit(initial, target, settings, sizes, restored)
+    return flow.in_unit(unit)._replace(stopped=watch.stopped)
 
 
 def _flow_in_unit(
@@ -47,6 +54,7 @@ def _flow_in_unit(
     target: Mixture,
     settings: Settings,
     sizes: Sequence[int] | None,
+    watch: Watch,
 ) -> Flow:
     kind = settings.covariance_type
     initial, target = drop_zeros(initial, target, kind)
@@ -55,7 +63,7 @@ def _flow_in_unit(
     initial = initial._replace(covariances=floor.raise_covariances(constrained))
     costs = pair_costs(prepare_target(target, settings.device), sizes)
     if settings.learning_rate != "auto":
-        return descend_adam(initial, costs, floor, settings)
+        return descend_adam(initial, costs, floor, settings, watch)
     if settings.swaps:
-        return descend_with_swaps(initial, target, costs, floor, settings)
-    return descend(initial, costs, floor, settings)
+        return descend_with_swaps(initial, target, costs, floor, settings, watch)
+    return descend(initial, costs, floor, settings, watch)

@@ -31,6 +31,8 @@ class Flow(NamedTuple):
         That mixture, the first of several; covariances as in the path.
     converged : bool
         Whether the last step left the loss where it was, to the tolerance.
+    stopped : bool, default=False
+        Whether the flow's watch ended it.
     """
 
     weights: Array
@@ -40,6 +42,7 @@ class Flow(NamedTuple):
     plan: Array
     best: Mixture
     converged: bool
+    stopped: bool = False
 
     def in_unit(self, unit: float) -> "Flow":
         """Multiply everything that has a unit, when one of the data was `unit`."""
@@ -110,9 +113,16 @@ class Path:
                 stack.size = 1
             stack.append(part)
 
+    def snapshot(self) -> Flow:
+        """Return a copy of what was recorded so far."""
+        return self._as_flow([x.copy() for x in self._stacks], converged=False)
+
     def finish(self, converged: bool) -> Flow:
         """Return the flow that was recorded."""
-        weights, means, covariances = path = [x.finish() for x in self._stacks]
+        return self._as_flow([x.finish() for x in self._stacks], converged)
+
+    def _as_flow(self, path: list[Array], converged: bool) -> Flow:
+        weights, means, covariances = path
         best = self._best
         if isinstance(best, int):
             best = Mixture(*(x[best].copy() for x in path))
@@ -136,8 +146,12 @@ class _Stack:
         self._array[self.size] = part
         self.size += 1
 
+    def copy(self) -> Array:
+        """Return a copy of what was appended."""
+        return self._array[: self.size].copy()
+
     def finish(self) -> Array:
-        """Return what was appended."""
+        """Return what was appended, after which there is no more."""
         self._resize(self.size)
         return self._array
 

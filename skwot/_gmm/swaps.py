@@ -9,9 +9,11 @@ between Gaussians.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
+from skwot._callbacks import UNWATCHED, Changed, Watch
 from skwot._gmm.arrays import device_of, to_device, to_numpy
 from skwot._gmm.covariance_types import compact, constrain, expand
 from skwot._gmm.descent import descend, negligible_loss
@@ -33,6 +35,7 @@ def descend_with_swaps(
     costs: PairCosts,
     floor: Floor,
     settings: Settings,
+    watch: Watch = UNWATCHED,
 ) -> Flow:
     """Flow to rest, and go on from the best swap as long as one lowers the loss.
 
@@ -43,27 +46,37 @@ def descend_with_swaps(
         steps.
     target : Mixture
         That of the costs.
+    watch : Watch, default=UNWATCHED
 
     Returns
     -------
     Flow
         Its path has the steps by which the loss fell.
     """
-    flow = descend(initial, costs, floor, settings)
+    flow = descend(initial, costs, floor, settings, watch)
     negligible = max(_REACHED * flow.losses[0], negligible_loss(costs.target))
     between = None
     swapped = True
     while swapped and flow.converged and flow.losses[-1] > negligible:
+        if watch.stopped:
+            break
         if between is None:
             between = component_distances(target)
         swapped = False
         for candidate in _candidates(flow, between, costs, floor, settings):
-            other = descend(candidate, costs, floor, settings)
-            if other.losses[-1] < (1 - settings.tol) * flow.losses[-1]:
+            # A flow after a swap counts only if it is the best one.
+            best = Changed(watch, partial(_better, best=flow))
+            other = descend(candidate, costs, floor, settings, best)
+            swapped = bool(other.losses[-1] < (1 - settings.tol) * flow.losses[-1])
+            if swapped:
                 flow = flow.continued(other, settings.record_path)
-                swapped = True
+            if swapped or watch.stopped:
                 break
     return flow
+
+
+def _better(flow: Flow, best: Flow) -> Flow:
+    return flow if flow.losses.min() < best.losses.min() else best
 
 
 def _candidates(

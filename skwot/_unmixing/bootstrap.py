@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 from threadpoolctl import threadpool_limits
 
+from skwot._callbacks import Task, run_subtasks
 from skwot._typing import Array
 from skwot._unmixing.problem import Marginals, Objective, Plane, Problem
 from skwot._unmixing.solve import Settings, make_objective, minimise
@@ -94,6 +95,7 @@ def draw_replicates(
     n_resamples: int,
     random_state: np.random.RandomState,
     n_jobs: int | None,
+    parent: Task | None = None,
 ) -> list[Replicates]:
     """Draw the replicates of each sample, in blocks that run in parallel.
 
@@ -105,6 +107,8 @@ def draw_replicates(
     random_state : RandomState
     n_jobs : int or None
         The replicates do not depend on it.
+    parent : Task, default=None
+        What this is a part of, if anybody wants to know.
 
     Returns
     -------
@@ -112,16 +116,17 @@ def draw_replicates(
         One for each sample.
     """
     entropy = random_state.randint(np.iinfo(np.int32).max, size=len(samples))
-    tasks = [
+    blocks = [
         (sample, seeds)
         for sample, seed in zip(samples, entropy, strict=True)
         for seeds in _blocks(np.random.SeedSequence(seed).spawn(n_resamples))
     ]
-    found = Parallel(n_jobs=n_jobs)(
-        delayed(bootstrap_weights)(sample, settings, seeds) for sample, seeds in tasks
+    calls = (
+        delayed(bootstrap_weights)(sample, settings, seeds) for sample, seeds in blocks
     )
-    n_blocks = len(tasks) // len(samples)
-    return [_join(found[i : i + n_blocks]) for i in range(0, len(tasks), n_blocks)]
+    found = run_subtasks(calls, n_jobs, parent, "replicates", len(blocks))
+    n_blocks = len(blocks) // len(samples)
+    return [_join(found[i : i + n_blocks]) for i in range(0, len(blocks), n_blocks)]
 
 
 def _blocks(seeds: list[np.random.SeedSequence]) -> list[list[np.random.SeedSequence]]:

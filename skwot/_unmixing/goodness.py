@@ -21,8 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 
+from skwot._callbacks import Task, run_subtasks
 from skwot._ot.measures import Measure, SourceMeasures, row_counts
 from skwot._typing import Array, Index
 from skwot._unmixing.bootstrap import RowCounts
@@ -52,6 +53,7 @@ def compare_with_mixtures(
     n_resamples: int,
     seed: int,
     n_jobs: int | None,
+    parent: Task | None = None,
 ) -> Comparison:
     """Compute the loss of a target, and of targets that are mixtures of the sources.
 
@@ -66,6 +68,8 @@ def compare_with_mixtures(
     seed : int
     n_jobs : int or None
         The result does not depend on it.
+    parent : Task, default=None
+        What this is a part of, if anybody wants to know.
 
     Returns
     -------
@@ -92,10 +96,11 @@ def compare_with_mixtures(
     weights = weights / weights.sum()
     streams = np.random.SeedSequence(seed).spawn(n_resamples + 1)
     draw = _Draw(problem, sources, target, weights)
-    found = Parallel(n_jobs=n_jobs)(
+    calls = (
         delayed(_loss)(draw, settings, stream, number == 0)
         for number, stream in enumerate(streams)
     )
+    found = run_subtasks(calls, n_jobs, parent, "losses", len(streams))
     return Comparison(found[0], np.array(found[1:]))
 
 

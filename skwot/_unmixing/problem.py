@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skwot._callbacks import UNWATCHED, Watch
 from skwot._ot.ground_costs import BlockCost
 from skwot._ot.measures import Measure, SourceMeasures
 from skwot._ot.metrics import Metric
@@ -264,11 +265,14 @@ class StoppingRule(NamedTuple):
         A result has converged if its gap is at most this fraction of its value.
     aim : float
         The fraction at which the search itself ends, at most `tol`.
+    watch : Watch, default=UNWATCHED
+        It is told of each problem that was solved, and may end the search.
     """
 
     max_iter: int
     tol: float
     aim: float
+    watch: Watch = UNWATCHED
 
 
 def is_closed(gap: float, value: float, tol: float, rounding: float) -> bool:

@@ -1,11 +1,13 @@
 """Which loss and which solver: the only dispatch."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from skwot._callbacks import UNWATCHED, Changed, Watch
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, stack_measures
 from skwot._ot.metrics import Metric
@@ -186,7 +188,7 @@ def make_objective(problem: Problem, settings: Settings) -> Objective:
 
 # A joblib worker may have fewer threads, and sums depend on their number.
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def solve(problem: Problem, settings: Settings) -> Unmixing:
+def solve(problem: Problem, settings: Settings, watch: Watch = UNWATCHED) -> Unmixing:
     """Find the weights, with their certificate.
 
     A source of outliers that costs too much to be used is left out, because its cost
@@ -198,45 +200,56 @@ def solve(problem: Problem, settings: Settings) -> Unmixing:
     ----------
     problem : Problem
     settings : Settings
+    watch : Watch, default=UNWATCHED
+        It is told of each step with the solution so far.
 
     Returns
     -------
     Unmixing
     """
     if settings.loss == "wasserstein" and has_idle_outliers(problem):
-        return restore_outliers(_solve(drop_outliers(problem), settings), problem)
-    return _solve(problem, settings)
+        restored = Changed(watch, partial(restore_outliers, problem=problem))
+        found = _solve(drop_outliers(problem), settings, restored)
+        return restore_outliers(found, problem)
+    return _solve(problem, settings, watch)
 
 
-def _solve(problem: Problem, settings: Settings) -> Unmixing:
+def _solve(problem: Problem, settings: Settings, watch: Watch) -> Unmixing:
     if settings.is_exact and not sorts(problem):
         try:
-            found = _solve_exactly(problem, settings.rule)
+            found = _solve_exactly(problem, settings.rule._replace(watch=watch))
         except SolverFailed:
             found = None
-        if found is not None and (found.converged or not _can_descend(problem)):
+        if found is not None and (
+            found.converged or watch.stopped or not _can_descend(problem)
+        ):
             return found
     objective = make_objective(problem, settings)
-    return objective.complete(minimise(objective, settings))
+    completed = Changed(watch, objective.complete)
+    return objective.complete(minimise(objective, settings, completed))
 
 
-def minimise(objective: Objective, settings: Settings) -> Unmixing:
+def minimise(
+    objective: Objective, settings: Settings, watch: Watch = UNWATCHED
+) -> Unmixing:
     """Minimise an objective by the method that suits it.
 
     Parameters
     ----------
     objective : Objective
     settings : Settings
+    watch : Watch, default=UNWATCHED
 
     Returns
     -------
     Unmixing
     """
+    rule = settings.rule._replace(watch=watch)
     if isinstance(objective, SemirelaxedLoss) and settings.is_newton:
-        return solve_newton(objective, settings.rule)
+        return solve_newton(objective, rule)
     if settings.learning_rate == "auto":
-        return solve_bundle(objective, settings.rule)
-    return solve_gradient(objective, settings.rule, float(settings.learning_rate))
+        return solve_bundle(objective, rule)
+    return solve_gradient(objective, rule, float(settings.learning_rate))
 
 
 def _can_descend(problem: Problem) -> bool:

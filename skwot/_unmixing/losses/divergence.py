@@ -124,7 +124,7 @@ class DivergenceLoss(TransportLoss):
 
     def _solve(self, a: Array) -> Solved:
         masses = self._tensor(a)
-        transport = self._solve_transport(masses)
+        transport = self._transport = self._solve_transport(masses)
         start = None if self._scaling is None else self._scaling.k_mu
         self._scaling = scaling = symmetric_scaling(masses, self._kernel, start)
         p = self._self_potential(scaling)
@@ -215,8 +215,7 @@ class DivergenceLoss(TransportLoss):
 
     def _solve_transport(self, a: Tensor) -> EntropicTransport:
         start = None if self._transport is None else self._transport.g
-        self._transport = entropic_transport(a, self._b, self._cost, self.eps, start)
-        return self._transport
+        return entropic_transport(a, self._b, self._cost, self.eps, start)
 
     def _transport_above(self, a: Tensor, transport: EntropicTransport) -> float:
         """Dual value, and by how much a concave function can still rise.

@@ -1,5 +1,6 @@
 """Bundle of Polyak steps: projected gradient descent to the certified bound."""
 
+from skwot._callbacks import UNWATCHED
 from skwot._typing import Array
 from skwot._unmixing.problem import Objective, StoppingRule, Unmixing
 from skwot._unmixing.solvers.cutting_planes import CuttingPlanes
@@ -42,7 +43,8 @@ def solve_bundle(objective: Objective, rule: StoppingRule) -> Unmixing:
     if coarse is not None:
         # A smaller gap would take hundreds of passes over the samples.
         rule = rule._replace(aim=rule.tol)
-        first = _descend(CuttingPlanes(coarse), first, rule).active_weights
+        unwatched = rule._replace(watch=UNWATCHED)
+        first = _descend(CuttingPlanes(coarse), first, unwatched).active_weights
     return _descend(CuttingPlanes(objective), first, rule).conclude(rule.tol)
 
 
@@ -51,6 +53,8 @@ def _descend(
 ) -> CuttingPlanes:
     for weights in first[: rule.max_iter]:
         planes.evaluate(weights)
+        if rule.watch(lambda: planes.conclude(rule.tol)):
+            return planes
     minimiser = planes.raise_lower_bound()
     while not planes.certified(rule.aim) and planes.n_evaluations < rule.max_iter:
         following = minimiser
@@ -64,4 +68,6 @@ def _descend(
             break  # both programmes failed: the gap says how far this went
         planes.evaluate(following)
         minimiser = planes.raise_lower_bound()
+        if rule.watch(lambda: planes.conclude(rule.tol)):
+            break
     return planes

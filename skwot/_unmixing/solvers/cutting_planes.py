@@ -104,21 +104,23 @@ class CuttingPlanes:
         alpha, beta = self._objective.potentials(
             [self._planes[i] for i in used], self._multipliers[used]
         )
-        combined = self._objective.bound(alpha, beta)
-        best = self.best
-        # In exact arithmetic the combined potentials can only raise the bound.
-        self.lower_bound = checked_bound(
-            max(combined, self.lower_bound), best.value, alpha, self._objective.rounding
+        combined, rounding = (
+            self._objective.bound(alpha, beta),
+            self._objective.rounding,
         )
+        weights, value, _ = self.best
+        # In exact arithmetic the combined potentials can only raise the bound.
+        bound = max(combined, self.lower_bound)
+        bound = checked_bound(bound, value, alpha, rounding)
         curve = np.array([evaluation.value for evaluation in self._evaluations])
         return Unmixing(
-            best.weights,
-            best.value,
-            self.lower_bound,
+            weights,
+            value,
+            bound,
             alpha,
             beta,
             curve,
-            self.certified(tol),
+            is_closed(value - bound, value, tol, rounding),
         ).in_units(self._objective.unit)
 
 

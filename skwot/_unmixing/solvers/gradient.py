@@ -35,6 +35,8 @@ def solve_gradient(
     weights = np.full(n_weights, 1 / n_weights)
     for _ in range(max(1, rule.max_iter - 1)):
         evaluation = planes.evaluate(weights)
+        if rule.watch(lambda: planes.conclude(rule.tol)):
+            return planes.conclude(rule.tol)
         slope = evaluation.plane.slope
         # On the simplex a constant in the slope changes nothing.
         step = learning_rate * objective.unit * (slope - slope.mean())
@@ -45,4 +47,5 @@ def solve_gradient(
     if rule.max_iter > 1 and minimiser is not None:
         planes.evaluate(minimiser)
         planes.raise_lower_bound()
+        rule.watch(lambda: planes.conclude(rule.tol))
     return planes.conclude(rule.tol)

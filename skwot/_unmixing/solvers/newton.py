@@ -8,6 +8,8 @@ Anitescu, 2020), and a line search makes it descend. Where it does not, a step o
 expectation maximisation does.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
@@ -40,7 +42,11 @@ def solve_newton(objective: SemirelaxedLoss, rule: StoppingRule) -> Unmixing:
     value = objective.value(weights)
     curve = [value]
     gap = _gap(objective, weights)
-    while gap > objective.rounding and len(curve) < rule.max_iter:
+    while (
+        not rule.watch(partial(_conclude, objective, rule, weights, list(curve)))
+        and gap > objective.rounding
+        and len(curve) < rule.max_iter
+    ):
         trial = _newton_step(objective, weights, value)
         if trial is None:
             trial = _em_step(objective, weights)
@@ -50,6 +56,12 @@ def solve_newton(objective: SemirelaxedLoss, rule: StoppingRule) -> Unmixing:
             break
         weights, value, gap = trial, following, remaining
         curve.append(value)
+    return _conclude(objective, rule, weights, curve)
+
+
+def _conclude(
+    objective: SemirelaxedLoss, rule: StoppingRule, weights: Array, curve: list[float]
+) -> Unmixing:
     weights = snapped(weights)
     value, gap = objective.value(weights), _gap(objective, weights)
     converged = is_closed(gap, value, rule.tol, objective.rounding)

@@ -58,7 +58,7 @@ def generate_columns(
     cost = problem.costs() if cost is None else cost
     search = _Search(BlockProblem(cost, problem.marginals.in_unit(cost.unit)))
     search.run(rule)
-    return search.conclude(rule.tol).in_units(cost.unit)
+    return search.conclude(rule.tol)
 
 
 class _Search:
@@ -85,6 +85,8 @@ class _Search:
         for n_left in reversed(range(rule.max_iter)):
             self._solution = self._programme.solve()
             self._curve.append(self._solution.value)
+            if rule.watch(lambda: self.conclude(rule.tol)):
+                break
             new = self._violated(self._pool)
             if n_left == 0 or not len(new.cost):
                 new = self._price()
@@ -138,6 +140,8 @@ class _Search:
 
     def conclude(self, tol: float) -> Unmixing:
         """Return the last weights, the cost of a plan, and the best potentials."""
+        if np.isinf(self._bound):
+            self._price()  # it was ended before there was a bound
         weights, _, alpha, beta, _ = self._solution
         value = plan_cost(
             self._problem, weights, self._programme.arcs, self._box, alpha, beta
@@ -151,4 +155,4 @@ class _Search:
             self._best.beta,
             np.array([*self._curve[:-1], value]),
             self._is_closed(value, tol),
-        )
+        ).in_units(self._problem.cost.unit)
