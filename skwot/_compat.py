@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils._set_output import _get_output_config as get_output_config
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "emd_c",
     "emd_c_sparse",
     "fit_context",
+    "get_output_config",
     "safe_indexing",
     "validate_params",
 ]

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     DensityMixin,
     TransformerMixin,
 )
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
@@ -26,7 +25,9 @@ from skwot._callbacks import Task, run_tasks
 from skwot._checks import refuse_masks
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
+from skwot._estimator import Estimator
 from skwot._fitted import fresh_fit
+from skwot._frames import frame_like
 from skwot._gmm.couplings import (
     interpolate_mixtures,
     transport_barycentric,
@@ -55,11 +56,7 @@ _MOST_SWAPPED = 1e8  # operations on all pairs, in units of those on one number
 
 
 class GMMFlowFitter(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    DensityMixin,
-    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, Estimator
 ):
     """Gaussian mixture that flows towards a target mixture.
 
@@ -646,6 +643,28 @@ class GMMFlowFitter(
         """
         return self._evaluate_density("predict", X)
 
+    def fit_predict(self, X: ArrayLike, y: Any = None) -> Index:
+        """Fit, and give the most probable component of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Index of components.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`.
+        """
+        return self.fit(X, y).predict(X)
+
     def score_samples(self, X: ArrayLike) -> Array:
         """Logarithm of the density at each sample.
 
@@ -817,7 +836,7 @@ class GMMFlowFitter(
         -------
         ndarray or data frame of shape (n_samples, n_features)
             Moved samples; a frame of pandas or polars, with the same columns, if `X` is
-            one.
+            one, or if ``set_output`` asks for one.
 
         Raises
         ------
@@ -860,7 +879,7 @@ class GMMFlowFitter(
         else:
             rng = check_random_state(self.random_state)
             moved = transport_random(points, responsibilities, initial, target, rng)
-        return _frame_like(X, (1 - t) * points + t * moved)
+        return frame_like(X, (1 - t) * points + t * moved, self)
 
     def interpolate(self, t: float) -> Mixture:
         """Point of the MW2 geodesic between the initial mixture and the target.
@@ -925,15 +944,6 @@ class GMMFlowFitter(
     def _responsibilities(X: Array, mixture: Mixture) -> Array:
         with np.errstate(divide="ignore"):  # the logarithm of a weight of 0
             return build_gaussian_mixture(mixture, None).predict_proba(X)
-
-
-def _frame_like(X: Any, points: Array) -> Any:
-    """Make a frame of pandas or polars of points, if their originals were one."""
-    if not hasattr(X, "columns"):
-        return points
-    if hasattr(X, "index"):
-        return type(X)(points, columns=X.columns, index=X.index)
-    return type(X)(points, schema=list(X.columns))
 
 
 def _check_size(mixture: Mixture, name: str, **expected: int) -> None:

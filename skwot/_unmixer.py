@@ -11,11 +11,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.parallel import delayed
@@ -37,7 +36,9 @@ from skwot._compat import (
     validate_params,
 )
 from skwot._device import check_device
+from skwot._estimator import Estimator
 from skwot._fitted import fresh_fit
+from skwot._frames import frame_of_groups, output_library
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
 from skwot._ot.metrics import (
     ALIASES,
@@ -87,12 +88,7 @@ _NAMED = 10  # groups, in a warning
 _MOST_FEATURES = 1000  # of rows that are compared beside a classifier's probabilities
 
 
-class WassersteinUnmixer(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Weights of known source distributions in a target sample.
 
     Finds the weights w on the simplex that minimise the optimal transport cost
@@ -520,6 +516,11 @@ class WassersteinUnmixer(
 
     def _read_training(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, NDArray[Any]]:
         """Check rows and labels; with a classifier, the rows are its business."""
+        _refuse_samples(
+            X,
+            "of all sources and of the target, and y the source of each row",
+            "X, y, sample_weight = skwot.stack_sources(sources, target)",
+        )
         labels = None if y is None else read_column(y, "y")
         if self.classifier is not None:
             rows, labels = validate_data(self, X, labels, skip_check_array=True)
@@ -920,8 +921,10 @@ class WassersteinUnmixer(
 
         Returns
         -------
-        ndarray of shape (K,) or (n_groups, K), or UnmixingResult
-            One row per group, in the order of ``numpy.unique(groups)``. The weights of
+        ndarray of shape (K,) or (n_groups, K), data frame, or UnmixingResult
+            One row per group, in the order of ``numpy.unique(groups)``; with `groups`,
+            a frame with the columns `classes_` and the groups as index (in polars as
+            first column) if ``set_output`` asks for one. The weights of
             a group without mass, or of which no source explains anything, because it
             costs more than `outlier_cost_` throughout, are NaN, and a warning names it.
 
@@ -957,7 +960,13 @@ class WassersteinUnmixer(
         self._warn_of_missing(batch, [result.weights for result in results])
         nothing = missing_result(len(self.classes_))
         stacked = stack_results(batch.names, batch.fill(results, nothing))
-        return stacked if return_result else stacked.weights
+        library = output_library(self)
+        if return_result or library == "default":
+            return stacked if return_result else stacked.weights
+        name = str(getattr(groups, "name", None) or "group")
+        return frame_of_groups(
+            library, stacked.weights, self.classes_, batch.names, name
+        )
 
     def _result(self, found: Unmixing) -> UnmixingResult:
         """State the solution for one target, less half the largest of the noises."""
@@ -995,6 +1004,11 @@ class WassersteinUnmixer(
         groups: ArrayLike | None,
     ) -> tuple[Batch, Metric]:
         refuse_masks(sample_weight=sample_weight)
+        _refuse_samples(
+            X,
+            "of all targets, and groups the target of each row",
+            "X, groups, sample_weight = skwot.stack_sources(targets)",
+        )
         points, metric = self._locate_new(X)
         masses = check_sample_weight(
             sample_weight, points, dtype=np.float64, ensure_non_negative=True
@@ -1297,6 +1311,18 @@ class WassersteinUnmixer(
                 for label in self.classes_.tolist()
             ],
             dtype=object,
+        )
+
+
+def _refuse_samples(X: Any, expected: str, cure: str) -> None:
+    """Refuse separate samples, where their stacked rows are expected."""
+    samples = list(X.values()) if isinstance(X, dict) else X
+    if isinstance(samples, list | tuple) and any(
+        getattr(sample, "ndim", 0) == 2 for sample in samples
+    ):
+        raise ValueError(
+            f"X must hold the rows {expected}; got {len(samples)} separate samples. "
+            f"Stack them first: {cure}."
         )
 
 

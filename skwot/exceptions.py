@@ -21,3 +21,23 @@ class IdentifiabilityWarning(UserWarning):
     >>> unmixer.identifiability_.round(3)
     array([0.   , 0.   , 0.944])
     """
+
+
+class VersionWarning(UserWarning):
+    """An estimator was saved by another version of skwot than the one that loads it.
+
+    Its attributes may be named otherwise, or mean something else. Fit it again, or
+    load it with the version that saved it, which the message names.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skwot import GMMFlowFitter
+    >>> from skwot.exceptions import VersionWarning
+    >>> state = GMMFlowFitter().__getstate__() | {"_skwot_version": "0.0"}
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     GMMFlowFitter().__setstate__(state)
+    >>> [warning.category for warning in caught] == [VersionWarning]
+    True
+    """

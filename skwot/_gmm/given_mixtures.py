@@ -1,5 +1,6 @@
 """Mixtures that a user gives."""
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -188,15 +189,27 @@ def _to_array(part: Any) -> Array:
 def _read_attributes(value: Any, name: str) -> tuple[tuple[Any, ...], str]:
     """Read what a fitted mixture holds, and the type of its covariances."""
     if hasattr(value, "fit") and not hasattr(value, "weights_"):
-        check_is_fitted(value)
+        check_is_fitted(
+            value, msg=f"{name}=%(name)s() is not fitted; call its fit first."
+        )
     try:
         weights, means, covariances = value.weights_, value.means_, value.covariances_
     except AttributeError:
         raise ValueError(
             f"{name} must be a fitted mixture or a tuple (weights, means, "
-            f"covariances), got {value!r}."
+            f"covariances), got {_describe(value)}."
         ) from None
     return (weights, means, covariances), getattr(value, "covariance_type", "full")
+
+
+def _describe(value: Any) -> str:
+    """Say what was given in place of a mixture, and what to do with data."""
+    if getattr(value, "ndim", 0) != 2:
+        return reprlib.repr(value)
+    return (
+        f"data of shape {tuple(value.shape)}. Fit a mixture to them first, such as "
+        "sklearn.mixture.GaussianMixture(n_components).fit(data)"
+    )
 
 
 def _fill(covariances: Array, kind: str, n_components: int, n_features: int) -> Array:

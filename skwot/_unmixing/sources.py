@@ -45,7 +45,8 @@ def stack_sources(
     Raises
     ------
     ValueError
-        If there is no source, if `target_label` names a source, if the columns of
+        If there is no source, or one array in place of several samples; if
+        `target_label` names a source, if the columns of
         frames differ or are in another order, or if an array is not finite and
         two-dimensional with as many masses as rows.
 
@@ -77,6 +78,12 @@ def stack_sources(
 def _named_samples(
     sources: Sequence[Any] | Mapping[Any, Any], target: Any, target_label: Any
 ) -> list[tuple[Any, Any]]:
+    if hasattr(sources, "shape"):
+        raise ValueError(
+            "sources must be a list or a dict of samples, one a source; got a single "
+            f"{type(sources).__name__} of shape {tuple(sources.shape)}. Rows that are "
+            "labelled already go into fit as they are, with y the source of each."
+        )
     pairs = sources.items() if isinstance(sources, Mapping) else enumerate(sources)
     named = list(pairs)
     if not named:
