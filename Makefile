@@ -3,7 +3,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-FLAVOURS := plot test lint docs
+FLAVOURS := plot test lint docs dist
 STAMPS := $(FLAVOURS:%=$(VENV)/.installed-%)
 LOWEST := .venv-lowest
 # The figures go to files, on a machine with a screen too.
@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-lowest lint types docs examples clean distclean
+.PHONY: help demo test test-lowest lint types docs examples dist clean distclean
 .DELETE_ON_ERROR:
 
 help: ## say what each target does
@@ -54,6 +54,14 @@ docs: $(VENV)/.installed-docs ## build the documentation, warnings are errors
 examples: $(VENV)/.installed-plot ## run every example, figures in figures/
 	@echo "==> Running the examples"
 	$(BIN)/python examples/demo.py --all
+
+dist: $(VENV)/.installed-dist ## build the archives, and try them in an empty environment
+	@echo "==> Building and checking the distribution"
+	rm -rf build dist
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/python -m build --quiet --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tools/check_dist.py
 
 clean: ## remove what was built, keep the environment
 	rm -rf build dist *.egg-info figures .pytest_cache .mypy_cache .ruff_cache .hypothesis
