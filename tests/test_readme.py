@@ -37,6 +37,12 @@ def test_every_python_block_of_the_readme_is_run():
     assert README.count("```python") == len(BLOCK.findall(README)) >= 2
 
 
+def test_the_figures_of_the_readme_are_there():
+    figures = re.findall(r"!\[[^]]+\]\((docs/[^)]+)\)", README)
+    assert len(figures) == 2
+    assert all((ROOT / figure).is_file() for figure in figures)
+
+
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
 def test_documentation_prints_its_output(page):
     result = doctest.testfile(

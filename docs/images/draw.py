@@ -5,14 +5,18 @@
 They are committed, so that README.md shows them where nothing can be run.
 """
 
+# ruff: noqa: D103, D401 - a function is named after what it draws
+
 import argparse
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from PIL import Image
 from sklearn.datasets import load_sample_image, make_blobs
 from sklearn.mixture import GaussianMixture
@@ -25,30 +29,47 @@ from skwot.mixtures import Mixture, interpolate
 COLOURS = ["#0072B2", "#D55E00", "#009E73"]
 MARKERS = ["o", "s", "^"]
 GREY = "0.45"
+Panel = Callable[[Figure | SubFigure], None]
 
 
-def draw_unmixing() -> Figure:
-    """Three sources, a sample without labels, and the proportions found in it."""
-    X, y, truth = make_unmixing(weights=[0.6, 0.3, 0.1], random_state=0)
-    figure, axes = plt.subplots(
-        1, 3, figsize=(10, 3.2), layout="constrained", width_ratios=[1, 1, 1.1]
-    )
-    for k, (colour, marker) in enumerate(zip(COLOURS, MARKERS, strict=True)):
-        axes[0].scatter(*X[y == k].T, s=14, c=colour, marker=marker, label="ABC"[k])
-    axes[1].scatter(*X[y == -1].T, s=14, c=GREY, marker="x", linewidths=1)
-    axes[0].set_title("Known: samples of A, B and C")
-    axes[1].set_title("New: a sample without labels")
-    axes[0].legend(loc="upper right")
-    for ax in axes[:2]:
-        ax.set(xlabel="first feature", ylabel="second feature")
-    axes[1].set(xlim=axes[0].get_xlim(), ylim=axes[0].get_ylim())
-    draw_proportions(axes[2], WassersteinUnmixer().fit(X, y), truth)
+def draw_side_by_side(
+    panels: dict[str, Panel], height: float, titles: list[str] | None = None
+) -> Figure:
+    figure = plt.figure(figsize=(10, height), layout="constrained")
+    parts = figure.subfigures(1, len(panels))
+    for part, panel in zip(parts, panels.values(), strict=True):
+        panel(part)
+    for part, title in zip(parts, titles or [], strict=False):
+        part.suptitle(title)
     return figure
 
 
-def draw_proportions(ax: Axes, unmixer: WassersteinUnmixer, truth: np.ndarray) -> None:
+def draw_alone(panel: Panel, width: float, height: float) -> Figure:
+    figure = plt.figure(figsize=(width, height), layout="constrained")
+    panel(figure)
+    return figure
+
+
+def draw_known(figure: Figure | SubFigure) -> None:
+    X, y, _ = three_sources()
+    ax = plot_of_features(figure, "Known: samples of A, B and C")
+    for k, (colour, marker) in enumerate(zip(COLOURS, MARKERS, strict=True)):
+        ax.scatter(*X[y == k].T, s=14, c=colour, marker=marker, label="ABC"[k])
+    ax.legend(loc="upper right")
+
+
+def draw_new(figure: Figure | SubFigure) -> None:
+    X, y, _ = three_sources()
+    ax = plot_of_features(figure, "New: a sample without labels")
+    ax.scatter(*X[y == -1].T, s=14, c=GREY, marker="x", linewidths=1)
+
+
+def draw_found(figure: Figure | SubFigure) -> None:
+    X, y, truth = three_sources()
+    unmixer = WassersteinUnmixer().fit(X, y)
     low, high = unmixer.bootstrap(random_state=0).confidence_interval
     rows = np.arange(len(truth))
+    ax = figure.subplots()
     ax.barh(rows, unmixer.weights_, height=0.5, color=COLOURS, alpha=0.5)
     ax.hlines(rows, low, high, colors="black", linewidth=3, label="95 % interval")
     ax.plot(truth, rows, "D", mfc="white", mec="black", label="truth")
@@ -57,18 +78,15 @@ def draw_proportions(ax: Axes, unmixer: WassersteinUnmixer, truth: np.ndarray) -
     ax.legend(loc="lower right")
 
 
-def draw_flow() -> Figure:
-    """Four uses of a mixture that moves."""
-    figure = plt.figure(figsize=(10, 3.1), layout="constrained")
-    uses = figure.subfigures(1, 4)
-    draw_reduction(uses[0].subplots())
-    draw_colours(uses[1].subplots(2, 1))
-    draw_domain(uses[2].subplots())
-    draw_geodesic(uses[3].subplots())
-    titles = ["Reduce it", "Carry colours over", "Adapt a domain", "Interpolate"]
-    for use, title in zip(uses, titles, strict=True):
-        use.suptitle(title)
-    return figure
+def three_sources() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return make_unmixing(weights=[0.6, 0.3, 0.1], random_state=0)
+
+
+def plot_of_features(figure: Figure | SubFigure, title: str) -> Axes:
+    ax = figure.subplots()
+    ax.set(title=title, xlabel="first feature", ylabel="second feature")
+    ax.set(xlim=(0.5, 8.2), ylim=(-6, 9.5))
+    return ax
 
 
 def draw_ellipses(ax: Axes, mixture: Mixture, colour: str, **style: object) -> None:
@@ -84,7 +102,8 @@ def without_ticks(ax: Axes) -> None:
     ax.set(xticks=[], yticks=[], aspect="equal")
 
 
-def draw_reduction(ax: Axes) -> None:
+def draw_reduction(figure: Figure | SubFigure) -> None:
+    ax = figure.subplots()
     X, _ = make_blobs(900, centers=[[0, 0], [7, 1], [3, 6]], random_state=0)
     many = GaussianMixture(15, random_state=0).fit(X)
     few = GMMFlowFitter(3, target=many, random_state=0).fit()
@@ -96,7 +115,8 @@ def draw_reduction(ax: Axes) -> None:
     without_ticks(ax)
 
 
-def draw_colours(axes: np.ndarray) -> None:
+def draw_colours(figure: Figure | SubFigure) -> None:
+    axes = figure.subplots(2, 1)
     china, flower = (
         load_sample_image(name)[::4, ::4] / 255 for name in ("china.jpg", "flower.jpg")
     )
@@ -110,7 +130,8 @@ def draw_colours(axes: np.ndarray) -> None:
     axes[1].set_xlabel("in the colours of a flower")
 
 
-def draw_domain(ax: Axes) -> None:
+def draw_domain(figure: Figure | SubFigure) -> None:
+    ax = figure.subplots()
     centres = np.array([[0.0, 0.0], [4.0, 0.0]])
     X, _ = make_blobs(80, centers=centres, cluster_std=0.6, random_state=0)
     turned = [[1.5, 4.5], [4.5, 7.0]]
@@ -129,7 +150,8 @@ def draw_domain(ax: Axes) -> None:
     ax.set(xlim=(-2.5, 7), ylim=(-2, 9.5))
 
 
-def draw_geodesic(ax: Axes) -> None:
+def draw_geodesic(figure: Figure | SubFigure) -> None:
+    ax = figure.subplots()
     ends = two_populations()
     for t, colour, style in zip([0, 0.5, 1], COLOURS, ["-", "--", ":"], strict=True):
         middle = interpolate(*ends, t)
@@ -165,7 +187,9 @@ def draw_planes() -> Figure:
     figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
     ax.plot(shares, cost, color="black", linewidth=2.5, label="cost $f(w)$")
     planes = []
-    for at, colour, style in zip([20, 105, 190], COLOURS, ["--", "-.", ":"], strict=True):
+    for at, colour, style in zip(
+        [20, 105, 190], COLOURS, ["--", "-.", ":"], strict=True
+    ):
         slope = (cost[at + 1] - cost[at - 1]) / (shares[at + 1] - shares[at - 1])
         planes.append(cost[at] + slope * (shares - shares[at]))
         ax.plot(shares, planes[-1], color=colour, linestyle=style, label="plane")
@@ -212,9 +236,19 @@ def normal(x: np.ndarray, mean: float, spread: float) -> np.ndarray:
     return np.exp(-(z**2) / 2) / (spread * np.sqrt(2 * np.pi))
 
 
+TITLES = ["Reduce it", "Carry colours over", "Adapt a domain", "Interpolate"]
+UNMIXING = {"known": draw_known, "new": draw_new, "found": draw_found}
+USES = {
+    "reduce": draw_reduction,
+    "colours": draw_colours,
+    "domain": draw_domain,
+    "interpolate": draw_geodesic,
+}
 FIGURES = {
-    "unmixing": draw_unmixing,
-    "flow": draw_flow,
+    "unmixing": lambda: draw_side_by_side(UNMIXING, 3.2),
+    "flow": lambda: draw_side_by_side(USES, 3.1, TITLES),
+    **{name: partial(draw_alone, panel, 3.4, 3.2) for name, panel in UNMIXING.items()},
+    **{name: partial(draw_alone, panel, 2.6, 3) for name, panel in USES.items()},
     "planes": draw_planes,
     "shrinkage": draw_shrinkage,
 }
