@@ -28,6 +28,12 @@ def run(code):
     return printed.getvalue()
 
 
+def test_the_figures_of_the_readme_are_there():
+    figures = re.findall(r"!\[[^]]+\]\((docs/[^)]+)\)", README)
+    assert len(figures) == 2
+    assert all((ROOT / figure).is_file() for figure in figures)
+
+
 @pytest.mark.parametrize(("code", "output"), BLOCK.findall(README))
 def test_readme_prints_its_output(code, output):
     assert run(code) == output
