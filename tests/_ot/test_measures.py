@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -27,6 +27,7 @@ clouds = st.integers(1, 3).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(clouds, st.randoms(use_true_random=False))
 def test_row_order_does_not_matter(cloud, random):
     points, masses = cloud
@@ -37,6 +38,7 @@ def test_row_order_does_not_matter(cloud, random):
         assert_array_equal(one, other)
 
 
+@settings(deadline=None)
 @given(clouds)
 def test_an_integer_weight_is_a_repeated_row(cloud):
     points, masses = cloud
@@ -45,6 +47,7 @@ def test_an_integer_weight_is_a_repeated_row(cloud):
         assert_array_equal(one, other)
 
 
+@settings(deadline=None)
 @given(clouds)
 def test_canonical_form(cloud):
     measure = canonical_measure(*cloud)
@@ -61,6 +64,7 @@ def test_massless_rows_are_dropped_and_zero_has_one_sign():
     assert_array_equal(measure.masses, [1.0])
 
 
+@settings(deadline=None)
 @given(clouds)
 def test_moments_are_numpys(cloud):
     points, masses = cloud

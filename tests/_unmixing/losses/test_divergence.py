@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from numpy.testing import assert_allclose
 
 from skwot._ot.ground_costs import ground_cost
@@ -46,6 +46,7 @@ def divergence_at(case, weights, metric, reg):
     ).item()
 
 
+@settings(deadline=None)
 @given(reweighted_sources())
 def test_mixture_of_the_sources_is_recovered(case):
     objective = objective_of(case)
