@@ -97,7 +97,7 @@ def _draw_ellipses(
     diameters = _DIAMETER * np.sqrt(values.clip(0))
     faces = np.tile(to_rgba(role.look.color), (len(weights), 1))
     faces[:, 3] = role.alpha * weights / weights.max()
-    defaults = {"facecolor": faces}
+    defaults: dict[str, Any] = {"facecolor": faces}
     if role.label:  # a component of small weight is hardly more than its edge
         defaults |= {"edgecolor": role.look.color, "linewidth": 0.8}
     if role.outlined:
@@ -113,7 +113,7 @@ def _draw_ellipses(
     )
     ax.add_collection(ellipses)
     defaults = {"color": [role.look.color], "marker": role.look.marker}
-    defaults |= {"s": 30 if role.label else 6, "label": role.label}
+    defaults.update(s=30 if role.label else 6, label=role.label)
     dots = ax.scatter(*means.T, **merge_style(defaults, styles.scatter, PathCollection))
     # A collection reports its centres only.
     ax.update_datalim(np.vstack(outermost(mixture)))

@@ -11,24 +11,16 @@ from skwot._compat import check_matplotlib_support
 from skwot._flow import GMMFlowFitter
 from skwot._gmm.covariance_types import expand_full
 from skwot._gmm.mixtures import Mixture
-from skwot._plot.components import Role, Styles, draw_mixture, marginal
+from skwot._plot.components import Styles, draw_mixture, marginal
 from skwot._plot.losses import draw_losses
 from skwot._plot.moves import draw_map, draw_moves
+from skwot._plot.paths import TARGET_ROLE, draw_path
 from skwot._plot.plans import draw_plans
 from skwot._plot.reading import feature_labels, fitted_step, pick_features
-from skwot._plot.style import (
-    END,
-    START,
-    TARGET,
-    Look,
-    check_kind,
-    dark_colors,
-    make_axes,
-)
+from skwot._plot.style import check_kind, make_axes
 from skwot._typing import Array
 
 KINDS = ("source", "target", "last", "path", "loss", "plan", "transport")
-_TARGET = Role(TARGET, "Target", alpha=0.15, outlined=True)
 
 
 class GMMFlowDisplay:
@@ -305,13 +297,15 @@ class GMMFlowDisplay:
             draw_plans(self.ax_, list(self.plans), im_kw, text_kw)
             return self
         if kind == "loss":
-            steps = np.arange(float(len(self.loss_curve)))
-            draw_losses(self.ax_, steps, self.loss_curve, line_kw)
+            numbers = np.arange(float(len(self.loss_curve)))
+            draw_losses(self.ax_, numbers, self.loss_curve, line_kw)
             self.ax_.set(xlabel="Step", ylabel="Squared distance $MW_2^2$")
         elif kind == "transport":
             self._plot_transport(columns, names, styles, arrow_kw)
         else:
-            self._plot_mixtures(kind, columns, cmap, styles)
+            steps = [marginal(step, columns) for step in self._steps()]
+            target = marginal(self._target(), columns)
+            draw_path(self.ax_, kind, steps, target, cmap, styles)
             self._name_axes(columns, names)
         self.ax_.legend()
         return self
@@ -389,11 +383,11 @@ class GMMFlowDisplay:
 
         self.ax_ = make_axes(ax, f"{type(self).__name__}.animate")
         self.figure_ = self.ax_.figure
-        n_steps = len(self.weights_path)
-        spread = np.linspace(0, n_steps - 1, min(n_frames, n_steps))
-        steps = spread.round().astype(int).tolist()
-        frames = [marginal(self._step(step), columns) for step in steps]
-        film = Film(steps, frames, marginal(self._target(), columns), interval)
+        steps = [marginal(step, columns) for step in self._steps()]
+        spread = np.linspace(0, len(steps) - 1, min(n_frames, len(steps)))
+        numbers = spread.round().astype(int).tolist()
+        frames = [steps[number] for number in numbers]
+        film = Film(numbers, frames, marginal(self._target(), columns), interval)
         self._name_axes(columns, names)
         return FlowAnimation(self.ax_, film, Styles(ellipse_kw, scatter_kw, line_kw))
 
@@ -407,12 +401,9 @@ class GMMFlowDisplay:
                 "moved_samples to the display."
             )
 
-    def _step(self, index: int) -> Mixture:
-        return Mixture(
-            self.weights_path[index],
-            self.means_path[index],
-            self.covariances_path[index],
-        )
+    def _steps(self) -> list[Mixture]:
+        paths = self.weights_path, self.means_path, self.covariances_path
+        return [Mixture(*step) for step in zip(*paths, strict=True)]
 
     def _target(self) -> Mixture:
         return Mixture(self.target_weights, self.target_means, self.target_covariances)
@@ -420,30 +411,6 @@ class GMMFlowDisplay:
     def _name_axes(self, columns: list[int], names: list[str]) -> None:
         x, y = [*(names[column] for column in columns), "Density"][:2]
         self.ax_.set(xlabel=x, ylabel=y)
-
-    def _plot_mixtures(
-        self, kind: str, columns: list[int], cmap: Any, styles: Styles
-    ) -> None:
-        """Draw what a kind shows, the target on top."""
-
-        def draw(mixture: Mixture, role: Role) -> None:
-            draw_mixture(self.ax_, marginal(mixture, columns), role, styles)
-
-        start, end = START, END
-        if kind == "path":
-            n_steps = len(self.weights_path)
-            colors = dark_colors(cmap, n_steps)
-            start, end = Look(colors[0], START.marker), Look(colors[-1], END.marker)
-            # Many steps lie on top of each other, and are made fainter.
-            alpha = 0.5 / np.sqrt(n_steps)
-            for step in range(1, n_steps - 1):
-                draw(self._step(step), Role(Look(colors[step], "o"), alpha=alpha))
-        if kind != "target":
-            draw(self._step(0), Role(start, "Source"))
-        if kind in ("last", "path") and len(self.weights_path) > 1:
-            draw(self._step(-1), Role(end, "Last step"))
-        if kind != "source":
-            draw(self._target(), _TARGET)
 
     def _plot_transport(
         self,
@@ -460,7 +427,7 @@ class GMMFlowDisplay:
             draw_map(self.ax_, before[:, 0], after[:, 0], name, styles.scatter)
             return
         draw_moves(self.ax_, before, after, styles.scatter, arrow_kw)
-        draw_mixture(self.ax_, marginal(self._target(), columns), _TARGET, styles)
+        draw_mixture(self.ax_, marginal(self._target(), columns), TARGET_ROLE, styles)
         self._name_axes(columns, names)
 
 

@@ -66,23 +66,6 @@ def test_mixtures_are_drawn_the_target_on_top(flow, kind, expected):
     display.figure_.canvas.draw()
 
 
-def test_roles_differ_in_colour_and_in_marker(flow):
-    display = GMMFlowDisplay.from_estimator(flow, kind="last")
-    dots = [x for x in display.ax_.collections if not isinstance(x, EllipseCollection)]
-    assert len({tuple(x.get_facecolor()[0]) for x in dots}) == 3
-    assert len({x.get_paths()[0].vertices.tobytes() for x in dots}) == 3
-
-
-def test_opacity_is_in_proportion_to_the_weights_of_the_step(flow):
-    display = GMMFlowDisplay.from_estimator(flow, kind="path")
-    n = flow.n_iter_
-    steps = [*range(1, n), 0, n]
-    for drawn, step in zip(ellipses(display)[:-1], steps, strict=True):
-        opacity = drawn.get_facecolor()[:, 3]
-        weights = flow.weights_path_[step]
-        assert_allclose(opacity / opacity.sum(), weights, atol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("covariance_type", "covariances", "axes"),
     [
