@@ -119,15 +119,15 @@ is_zero = np.isin(rows, pool[pool_labels == 0]).all(axis=1)
 bins = np.linspace(potentials.min(), potentials.max(), 30)
 
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-ax.hist(
+*_, (_, foreign_bars) = ax.hist(
     [potentials[~is_zero], potentials[is_zero]],
     bins,
     stacked=True,
     color=["#56B4E9", "#D55E00"],
     edgecolor="white",
-    hatch=["", "///"],
     label=["A digit with a source", "A zero, which has none"],
 )
+plt.setp(foreign_bars, hatch="///")
 ax.legend(loc="upper left")
 ax.set(xlabel="Potential of the row", ylabel="Rows of the bag")
 ax.set_title("Rows at the ceiling are foreign")

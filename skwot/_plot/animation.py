@@ -88,7 +88,10 @@ class FlowAnimation(FuncAnimation):
             data = base64.b64encode(path.read_bytes()).decode("ascii")
         title = self._ax.get_title() or "A mixture flows to its target"
         text = title.replace("&", "&amp;").replace('"', "&quot;")
-        return f'<img src="data:image/gif;base64,{data}" alt="Animation: {text}">'
+        return (
+            f'<img src="data:image/gif;base64,{data}" alt="Animation: {text}" '
+            'style="max-width: 100%">'
+        )
 
 
 def _fix_limits(ax: Any, mixtures: list[Mixture]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from skwot._plot.style import TARGET, Look, merge_style
 from skwot._typing import Array
 
-_AREA = 20  # in square points, of a point of average mass in the target
+_AREA = 30  # in square points, of a point of average mass in the target
 _LARGEST_HISTOGRAM = 100  # bins
 
 

@@ -16,7 +16,12 @@ from skwot._plot.losses import draw_losses
 from skwot._plot.moves import draw_map, draw_moves
 from skwot._plot.paths import TARGET_ROLE, draw_path
 from skwot._plot.plans import draw_plans
-from skwot._plot.reading import feature_labels, fitted_step, pick_features
+from skwot._plot.reading import (
+    feature_labels,
+    fitted_step,
+    given_names,
+    pick_features,
+)
 from skwot._plot.style import check_kind, make_axes
 from skwot._typing import Array
 
@@ -135,7 +140,7 @@ class GMMFlowDisplay:
         ----------
         estimator : GMMFlowFitter or Pipeline
             Fitted. Of a pipeline the last step is drawn, so that the features are those
-            that this step was given.
+            that this step was given, under the names that the steps before give them.
         X : array-like of shape (n_samples, n_features), default=None
             Samples of the initial mixture, which ``kind="transport"`` moves. They are
             given as the pipeline takes them, if `estimator` is one.
@@ -200,7 +205,7 @@ class GMMFlowDisplay:
             plans=flow.plans_,
             samples=samples,
             moved_samples=moved,
-            feature_names=getattr(flow, "feature_names_in_", None),
+            feature_names=given_names(estimator, flow),
         )
         return display.plot(
             kind=kind,

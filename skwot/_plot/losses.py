@@ -13,6 +13,7 @@ _DECADES = 2
 _ROUNDING = 1e-12
 _MOST_MARKERS = 50
 _HEADROOM = 1.1
+_INVISIBLE = 1e-3  # a relative rise that no figure shows
 
 
 def draw_losses(
@@ -37,9 +38,10 @@ def draw_losses(
         Drawn as a dotted line.
     """
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
 
     lowest = np.minimum.accumulate(losses)
-    falls = np.array_equal(lowest, losses)
+    falls = bool(np.all(losses - lowest <= _INVISIBLE * np.abs(lowest)))
     defaults = {
         "color": BLUE,
         "label": "Loss" if falls else "Lowest loss so far",
@@ -55,7 +57,9 @@ def draw_losses(
     if lower_bound is not None:
         ax.axhline(lower_bound, color=BLACK, linestyle=":", label="Lower bound")
     _scale(ax, losses)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    locator = ax.xaxis.get_major_locator()
+    if isinstance(locator, MaxNLocator):  # not if ticks have been chosen
+        locator.set_params(integer=True)
 
 
 def _scale(ax: Any, losses: Array) -> None:
@@ -72,7 +76,9 @@ def _scale(ax: Any, losses: Array) -> None:
             bottom = min(shown.min() / 10, ax.get_ylim()[0])
             ax.set_ylim(bottom=max(bottom, floor))
     elif ax.get_yscale() == "linear":
-        ax.ticklabel_format(axis="y", useOffset=False)
+        formatter = ax.yaxis.get_major_formatter()
+        if hasattr(formatter, "set_useOffset"):
+            formatter.set_useOffset(False)
         highest = max(line.get_ydata(orig=False)[0] for line in ax.get_lines())
         highest = max(highest, losses.max())
         if losses.min() >= 0 and highest > 0:

@@ -10,6 +10,7 @@ from skwot._typing import Array
 # With more cells, a bar of colours says what the colours mean instead of numbers.
 _MOST_NUMBERS = 120
 _MOST_TICKS = 25
+_ROUNDING = 1e-12  # a mass that is nothing; a plan holds one unit
 
 
 def draw_plans(
@@ -43,11 +44,11 @@ def draw_plans(
 def _write_numbers(
     ax: Any, joined: Array, image: Any, text_kw: dict[str, Any] | None
 ) -> None:
-    """Write the masses that are not zero, in black or white."""
+    """Write the masses that are more than rounding, in black or white."""
     from matplotlib.text import Text
 
     for (row, column), mass in np.ndenumerate(joined):
-        if mass > 0:
+        if mass > _ROUNDING:
             *rgb, _ = image.cmap(image.norm(mass))
             light = np.dot(rgb, [0.2126, 0.7152, 0.0722]) > 0.5
             defaults = {"color": BLACK if light else "white"}

@@ -50,6 +50,31 @@ def _describe(estimator: Any, step: Any) -> str:
     return f"a {name}"
 
 
+def given_names(estimator: Any, step: Any) -> Sequence[str] | None:
+    """Names of the features that a step was given.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+    step : estimator
+        The estimator itself, or the last step of the pipeline.
+
+    Returns
+    -------
+    sequence of str, or None
+        Its own, or else those that the steps before it give to what they return. None
+        if there are none, or none but numbers.
+    """
+    own = getattr(step, "feature_names_in_", None)
+    if own is not None or estimator is step or len(estimator.steps) < 2:
+        return own
+    try:
+        names = [str(name) for name in estimator[:-1].get_feature_names_out()]
+    except (AttributeError, ValueError):  # a step without names, or not fitted here
+        return None
+    return None if names == [f"x{index}" for index in range(len(names))] else names
+
+
 def feature_labels(names: Sequence[str] | None, n_features: int) -> list[str]:
     """Names of the features, for the axes.
 

@@ -8,7 +8,12 @@ from numpy.typing import ArrayLike
 
 from skwot._plot.clouds import Cloud, draw_histograms, draw_scatter
 from skwot._plot.losses import draw_losses
-from skwot._plot.reading import feature_labels, fitted_step, pick_features
+from skwot._plot.reading import (
+    feature_labels,
+    fitted_step,
+    given_names,
+    pick_features,
+)
 from skwot._plot.style import END, TARGET, check_kind, looks, make_axes
 from skwot._plot.weights import draw_weights, read_intervals, read_weights
 from skwot._typing import Array
@@ -130,8 +135,9 @@ class UnmixingDisplay:
         ----------
         estimator : WassersteinUnmixer or Pipeline
             Fitted. Of a pipeline the last step is drawn, so that the features are those
-            that this step was given. With a classifier, the points are square roots of
-            class probabilities, after the rows themselves if they are compared, too.
+            that this step was given, under the names that the steps before give them.
+            With a classifier, the points are square roots of class probabilities, after
+            the rows themselves if they are compared, too.
         kind : {"sources", "reweighted", "weights", "loss"}, default="reweighted"
             See :meth:`plot`.
         features : int, str, or sequence of one or two of these, default=None
@@ -173,6 +179,8 @@ class UnmixingDisplay:
         unmixer = fitted_step(estimator, WassersteinUnmixer)
         # The rows of a matrix of costs have no place.
         has_points = not hasattr(unmixer, "costs_")
+        given = given_names(estimator, unmixer)
+        names = _point_names(unmixer, given) if has_points else None
         display = cls(
             source_points=unmixer.source_points_ if has_points else None,
             source_masses=unmixer.source_masses_,
@@ -182,7 +190,7 @@ class UnmixingDisplay:
             loss_curve=unmixer.loss_curve_,
             lower_bound=unmixer.lower_bound_,
             source_names=[str(label) for label in unmixer.classes_],
-            feature_names=_point_names(unmixer) if has_points else None,
+            feature_names=names,
             loss_name=_LOSSES[unmixer.loss],
         )
         return display.plot(
@@ -318,12 +326,11 @@ class UnmixingDisplay:
         return [*sources, target]
 
 
-def _point_names(unmixer: WassersteinUnmixer) -> list[str]:
+def _point_names(unmixer: WassersteinUnmixer, given: Sequence[str] | None) -> list[str]:
     """Names of the columns of points: features, and roots of probabilities."""
     n_columns = unmixer.source_points_.shape[1]
     roots = []
     if hasattr(unmixer, "classifier_"):
         roots = [f"Root of P({label})" for label in unmixer.classes_]
     n_features = n_columns - len(roots)
-    given = getattr(unmixer, "feature_names_in_", None) if n_features else None
-    return [*feature_labels(given, n_features), *roots]
+    return [*feature_labels(given if n_features else None, n_features), *roots]

@@ -9,6 +9,7 @@ from skwot._plot.style import BLACK, SKY, VERMILLION, merge_style
 from skwot._typing import Array, Index
 
 _MOST_LETTERS = 60  # of horizontal tick labels
+_BELOW = 0.03  # of the height, below zero
 
 
 def draw_weights(
@@ -65,6 +66,9 @@ def draw_weights(
 
 def _label(ax: Any, positions: Index, names: list[str]) -> None:
     ax.set(xlabel="Source", ylabel="Weight")
+    # What is zero is drawn above the edge of the figure, not on it.
+    ax.axhline(0, color=BLACK, linewidth=0.8)
+    ax.set_ylim(bottom=min(ax.get_ylim()[0], -_BELOW * ax.get_ylim()[1]))
     turned = sum(map(len, names)) > _MOST_LETTERS
     turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {}
     ax.set_xticks(positions, names, **turn)

@@ -80,7 +80,7 @@ def test_a_notebook_shows_a_gif_and_loads_nothing(display):
     html = display.animate(n_frames=3, ax=ax)._repr_html_()
     assert html.startswith('<img src="data:image/gif;base64,')
     assert "http" not in html
-    assert html.endswith('alt="Animation: From &quot;a&quot; &amp; on">')
+    assert 'alt="Animation: From &quot;a&quot; &amp; on"' in html
     assert read_gif(html).n_frames >= 3
     assert ax.figure is figure
 

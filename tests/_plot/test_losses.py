@@ -33,6 +33,12 @@ def test_the_line_never_rises(ax):
     assert labels(ax) == ["Lowest loss so far", "Loss at each step"]
 
 
+def test_a_rise_by_rounding_is_none(ax):
+    draw(ax, [3.0, 1.0, 1.0 + 1e-12])
+    assert labels(ax) == ["Loss"]
+    assert np.all(np.diff(ax.lines[0].get_ydata()) <= 0)
+
+
 def test_losses_of_one_magnitude_start_at_zero(ax):
     draw(ax, [0.5, 0.4, 0.4 + 1e-14], lower_bound=0.4)
     assert ax.get_yscale() == "linear"
@@ -84,6 +90,14 @@ def test_a_longer_fall_makes_the_axis_logarithmic(ax):
     bottom, top = ax.get_ylim()
     assert 0 < bottom < 1e-4
     assert top > 9
+
+
+def test_ticks_that_were_chosen_stay(ax):
+    ax.set_xticks([0, 1], ["start", "end"])
+    ax.set_yticks([0, 2], ["none", "two"])
+    draw(ax, [2.0, 1.0])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["start", "end"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["none", "two"]
 
 
 def test_style_of_the_line(ax):

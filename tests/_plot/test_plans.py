@@ -19,6 +19,11 @@ def test_the_matrix_is_the_plan_with_its_masses(ax):
     assert texts(ax.get_xticklabels()) == ["0", "1"]
 
 
+def test_rounding_is_no_mass(ax):
+    draw_plans(ax, [np.array([[1.0, 3e-17]])], None, None)
+    assert texts(ax.texts) == ["1"]
+
+
 def test_masses_can_be_read_on_their_ground(ax):
     draw_plans(ax, [PLAN], None, None)
     assert ax.texts[0].get_color() == "white"  # on dark blue

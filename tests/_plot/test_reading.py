@@ -1,13 +1,21 @@
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skwot import GMMFlowFitter, WassersteinUnmixer
-from skwot._plot.reading import feature_labels, fitted_step, pick_features
+from skwot._plot.reading import (
+    feature_labels,
+    fitted_step,
+    given_names,
+    pick_features,
+)
 from skwot.datasets import make_unmixing
 from skwot.model_selection import PrevalenceShiftSplit
 
@@ -56,6 +64,31 @@ def test_a_search_points_to_its_best_estimator(data):
     search.fit(X[y >= 0], y[y >= 0])
     with pytest.raises(TypeError, match="GridSearchCV, whose best_estimator_ can be"):
         fitted_step(search, WassersteinUnmixer)
+
+
+def names_of(pipeline, data, **frame):
+    X, y = data
+    pipeline.fit(pd.DataFrame(X, **frame) if frame else X, y)
+    names = given_names(pipeline, pipeline[-1])
+    return None if names is None else list(names)
+
+
+def test_names_are_those_of_the_columns_a_step_was_given(data):
+    columns = ["age", "height"]
+    scaled = make_pipeline(StandardScaler(), WassersteinUnmixer())
+    assert names_of(scaled, data, columns=columns) == columns
+    alone = make_pipeline(WassersteinUnmixer())
+    assert names_of(alone, data, columns=columns) == columns
+    projected = make_pipeline(PCA(1), WassersteinUnmixer())
+    assert names_of(projected, data, columns=columns) == ["pca0"]
+    frames = clone(scaled).set_output(transform="pandas")
+    assert names_of(frames, data, columns=columns) == columns
+
+
+def test_columns_without_names_have_none(data):
+    assert names_of(make_pipeline(StandardScaler(), WassersteinUnmixer()), data) is None
+    nameless = make_pipeline(FunctionTransformer(np.abs), WassersteinUnmixer())
+    assert names_of(nameless, data) is None
 
 
 def test_labels_are_the_names_or_numbers():

@@ -40,7 +40,7 @@ def test_intervals_have_their_ends(ax):
 
 def test_an_interval_without_length_is_seen_by_its_caps(ax):
     draw(ax, intervals=(TRUTH, TRUTH), truth=None)
-    caps = [line for line in ax.lines if line.get_markersize() > 0]
+    caps = [line for line in ax.lines if line.get_marker() == "_"]
     assert len(caps) == 2
     assert all(cap.get_markersize() >= 6 for cap in caps)
 
@@ -54,6 +54,11 @@ def test_the_truth_does_not_cover_the_interval(ax):
     origin = ax.transData.transform([0, 0])[0]
     width = np.sqrt(30) * ax.figure.dpi / 72
     assert (pixels[:, 0] - origin > width).all()
+
+
+def test_what_is_zero_is_above_the_edge(ax):
+    draw(ax)
+    assert ax.get_ylim()[0] < 0
 
 
 def test_the_truth_alone_stands_in_the_middle(ax):
@@ -109,6 +114,12 @@ def test_wrong_intervals_are_refused(wrong, match):
 def test_missing_intervals_are_left_out(ax):
     low = np.array([0.1, np.nan, 0.2])
     draw(ax, intervals=read_intervals((low, low + 0.1), 3))
+
+
+def test_weights_that_are_missing_leave_a_gap(ax):
+    draw_weights(ax, NAMES, np.full(3, np.nan), None, TRUTH, None, None, None)
+    ax.figure.canvas.draw()
+    assert np.isfinite(ax.get_ylim()).all()
 
 
 def test_wrong_weights_are_refused():
