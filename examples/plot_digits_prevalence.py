@@ -81,10 +81,11 @@ print("exact OT solves:", unmixer.n_iter_)
 # labelled half.
 
 figure, (left, right) = plt.subplots(
-    1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=[1, 1.4]
+    1, 2, figsize=(11, 4), layout="constrained", width_ratios=[1.2, 1]
 )
 tiles = np.random.default_rng(1).permutation(bag).reshape(10, 20, 8, 8)
-left.imshow(tiles.transpose(0, 2, 1, 3).reshape(80, 160), cmap="Greys")
+tiles = np.pad(tiles, ((0, 0), (0, 0), (1, 1), (1, 1)))
+left.imshow(tiles.transpose(0, 2, 1, 3).reshape(100, 200), cmap="Greys")
 left.set(title="A bag of 200 images without labels", xticks=[], yticks=[])
 UnmixingDisplay.from_estimator(unmixer, kind="weights", truth=truth, ax=right)
 right.axhline(0.1, color="0.3", linestyle=":")

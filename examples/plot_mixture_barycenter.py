@@ -85,6 +85,7 @@ figure, axes = plt.subplots(
 )
 display = GMMFlowDisplay.from_estimator(flow, kind="path", ax=axes[0])
 axes[0].set_aspect("equal")
+axes[0].legend(loc="center")
 axes[0].set_title("From the first population to the barycentre")
 display.plot(kind="plan", ax=axes[1])
 axes[1].set_title("Mass between components, one plan a population")

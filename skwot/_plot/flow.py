@@ -148,7 +148,7 @@ class GMMFlowDisplay:
                 default="path"
             See :meth:`plot`.
         method : {"barycentric", "random"}, default="barycentric"
-            How samples are moved; see :meth:`GMMFlowFitter.transport`.
+            How samples are moved; see :meth:`~skwot.GMMFlowFitter.transport`.
         features : int, str, or sequence of one or two of these, default=None
             See :meth:`plot`.
         cmap : str or matplotlib Colormap, default="plasma"
@@ -181,7 +181,7 @@ class GMMFlowDisplay:
             If it is not fitted.
         ValueError
             As in :meth:`plot`, and if `X` cannot be moved: see
-            :meth:`GMMFlowFitter.transport`.
+            :meth:`~skwot.GMMFlowFitter.transport`.
         ImportError
             If matplotlib is not installed.
         """

@@ -236,12 +236,12 @@ class UnmixingDisplay:
             the only one.
         weights : array-like of shape (K,), default=None
             Weights to draw with "weights", such as those that
-            :meth:`WassersteinUnmixer.unmix` gives for another target. None means those
-            of the display.
+            :meth:`~skwot.WassersteinUnmixer.unmix` gives for another target. None means
+            those of the display.
         intervals : BootstrapResult, ConfidenceInterval or pair, default=None
             Intervals to draw with "weights": what
-            :meth:`WassersteinUnmixer.bootstrap` returns, or lower and upper ends, each
-            of shape (K,).
+            :meth:`~skwot.WassersteinUnmixer.bootstrap` returns, or lower and upper
+            ends, each of shape (K,).
         truth : array-like of shape (K,), default=None
             True weights to draw with "weights".
         scatter_kw : dict, default=None
