@@ -14,6 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.animation import Animation
 
 from skwot import GMMFlowFitter
 
@@ -33,7 +34,9 @@ def run(script):
     if isinstance(names.get("flow"), GMMFlowFitter):
         compare_weights(names["flow"])
     print(f"({time.perf_counter() - start:.1f} s)")
-    save_figures(script.stem.removeprefix("plot_"))
+    name = script.stem.removeprefix("plot_")
+    save_animations(name, names)
+    save_figures(name)
 
 
 def compare_weights(flow):
@@ -43,6 +46,17 @@ def compare_weights(flow):
     print("truth      ", flow.target_weights_.round(3))
     print("arrived    ", arrived.round(3))
     print(f"distance left, MW2 squared: {flow.loss_:.1e}")
+
+
+def save_animations(name, names):
+    """Save moving pictures, and close their figures, which would be one frame each."""
+    FIGURES.mkdir(exist_ok=True)
+    for animation in names.values():
+        if isinstance(animation, Animation):
+            path = FIGURES / f"{name}.gif"
+            animation.save(path, writer="pillow")
+            plt.close(animation._fig)
+            print(f"animation: {path}")
 
 
 def save_figures(name):

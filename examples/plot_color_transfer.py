@@ -10,7 +10,7 @@ that of the second.
 The photographs are scikit-learn's ``china.jpg`` and ``flower.jpg``.
 """
 
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = 1
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +18,7 @@ import ot
 from sklearn.datasets import load_sample_image
 from sklearn.mixture import GaussianMixture
 
-from skwot import GMMFlowFitter
+from skwot import GMMFlowDisplay, GMMFlowFitter
 
 # %%
 # Pixels
@@ -38,11 +38,6 @@ rng = np.random.RandomState(0)
 china_sample = china_pixels[rng.choice(len(china_pixels), 4000, replace=False)]
 flower_sample = flower_pixels[rng.choice(len(flower_pixels), 4000, replace=False)]
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-for ax, image, name in zip(axes, (china, flower), ("China", "Flower"), strict=True):
-    ax.imshow(image)
-    ax.set(title=name, xticks=[], yticks=[])
-
 # %%
 # From one palette to the other
 # -----------------------------
@@ -56,27 +51,71 @@ flow = GMMFlowFitter(10, init=palette, random_state=0).fit(flower_sample)
 print(f"squared distance of the palettes {flow.loss_curve_[0]:.4f}")
 print(f"after the flow                   {flow.loss_:.2e}")
 
-# %%
-# The barycentric map sends equal colours to equal colours, and is smooth. The random
-# map draws one of the Gaussian maps for each pixel: it gets closer to the second
-# palette, at the price of grain.
-
 
 def repaint(t=1.0, method="barycentric"):
     moved = flow.transport(china_pixels, t=t, method=method)
     return moved.clip(0, 1).reshape(china.shape)
 
 
-figure, axes = plt.subplots(2, 2, figsize=(10, 7.2), layout="constrained")
-pictures = {
-    "China": china,
-    "Half of the way": repaint(t=0.5),
-    "Palette of the flower, barycentric map": repaint(),
-    "Palette of the flower, random map": repaint(method="random"),
-}
-for ax, (title, picture) in zip(axes.ravel(), pictures.items(), strict=True):
-    ax.imshow(picture)
-    ax.set(title=title, xticks=[], yticks=[])
+def show(axes, pictures):
+    for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
+        ax.imshow(picture)
+        ax.set(title=title, xticks=[], yticks=[])
+
+
+barycentric = repaint()
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
+show(
+    axes,
+    {
+        "China": china,
+        "Flower": flower,
+        "China in the colours of the flower": barycentric,
+    },
+)
+
+# %%
+# The plan says how much of each colour of China becomes each colour of the flower. The
+# squares beside it are the components' mean colours.
+
+
+def show_means(ax, means, vertical):
+    colors = means.clip(0, 1)[:, None] if vertical else means.clip(0, 1)[None]
+    ax.imshow(colors, aspect="auto")
+    ax.set(xticks=[], yticks=[])
+
+
+figure, axes = plt.subplots(
+    2,
+    2,
+    figsize=(7.5, 6.5),
+    layout="constrained",
+    width_ratios=[1, 14],
+    height_ratios=[14, 1],
+)
+show_means(axes[0, 0], flow.means_path_[0], vertical=True)
+show_means(axes[1, 1], flow.target_means_, vertical=False)
+axes[1, 0].remove()
+GMMFlowDisplay.from_estimator(flow, kind="plan", ax=axes[0, 1])
+axes[0, 0].set_ylabel("Colours of China")
+axes[1, 1].set_xlabel("Colours of the flower")
+axes[0, 1].set(title="Mass that moves between two colours", xlabel="", ylabel="")
+
+# %%
+# The barycentric map sends equal colours to equal colours, and is smooth. The random
+# map draws one of the Gaussian maps for each pixel: it gets closer to the second
+# palette, at the price of grain.
+
+random = repaint(method="random")
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
+show(
+    axes,
+    {
+        "Half of the way": repaint(t=0.5),
+        "All of the way, barycentric map": barycentric,
+        "All of the way, random map": random,
+    },
+)
 
 # %%
 # Palettes
@@ -86,10 +125,8 @@ for ax, (title, picture) in zip(axes.ravel(), pictures.items(), strict=True):
 shown = rng.choice(len(china_pixels), 1000, replace=False)
 clouds = {
     "China": china_pixels[shown],
-    "Barycentric": pictures["Palette of the flower, barycentric map"].reshape(-1, 3)[
-        shown
-    ],
-    "Random": pictures["Palette of the flower, random map"].reshape(-1, 3)[shown],
+    "Barycentric": barycentric.reshape(-1, 3)[shown],
+    "Random": random.reshape(-1, 3)[shown],
     "Flower": flower_pixels[shown],
 }
 figure, axes = plt.subplots(
@@ -99,6 +136,7 @@ for ax, (title, cloud) in zip(axes, clouds.items(), strict=True):
     ax.scatter(cloud[:, 0], cloud[:, 2], c=cloud, s=6)
     ax.set(title=title, xlabel="Red")
 axes[0].set_ylabel("Blue")
+figure.suptitle("Red and blue of a thousand pixels")
 
 # %%
 # How far is each cloud from the flower's pixels? The squared Wasserstein distance of

@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skwot import WassersteinUnmixer
+from skwot import UnmixingDisplay, WassersteinUnmixer
 from skwot.model_selection import PrevalenceShiftSplit
 
 # %%
@@ -76,13 +76,20 @@ print(f"loss {unmixer.loss_:.4f}, gap {unmixer.dual_gap_:.1e}")
 print("exact OT solves:", unmixer.n_iter_)
 
 # %%
+# On the left the bag, in any order. On the right what the estimator says is in it, and
+# what is. The dotted line is where all digits are equally frequent, as they are in the
+# labelled half.
 
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-ax.bar(unmixer.classes_ - 0.2, truth, 0.4, label="truth")
-ax.bar(unmixer.classes_ + 0.2, estimate, 0.4, label="estimate")
-ax.axhline(0.1, color="0.5", linestyle=":", label="labelled half")
-ax.set(xlabel="digit", ylabel="proportion", xticks=range(10))
-ax.legend()
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 4), layout="constrained", width_ratios=[1.2, 1]
+)
+tiles = np.random.default_rng(1).permutation(bag).reshape(10, 20, 8, 8)
+tiles = np.pad(tiles, ((0, 0), (0, 0), (1, 1), (1, 1)))
+left.imshow(tiles.transpose(0, 2, 1, 3).reshape(100, 200), cmap="Greys")
+left.set(title="A bag of 200 images without labels", xticks=[], yticks=[])
+UnmixingDisplay.from_estimator(unmixer, kind="weights", truth=truth, ax=right)
+right.axhline(0.1, color="0.3", linestyle=":")
+right.set(title="How often is each digit in it?", xlabel="Digit", ylabel="Proportion")
 
 # %%
 # Which digit is each image?
@@ -129,10 +136,20 @@ print(f"mean absolute error over six bags {error:.4f}")
 
 # %%
 
-fig, ax = plt.subplots(figsize=(4, 4), layout="constrained")
-ax.axline((0, 0), slope=1, color="0.7", linewidth=1)
-for group in range(6):
-    ax.scatter(truths[group], estimates[group], s=20, alpha=0.8, label=f"bag {group}")
-ax.set(xlabel="true proportion", ylabel="estimated proportion", aspect="equal")
-ax.legend(fontsize="small")
+fig, ax = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
+ax.axline((0, 0), slope=1, color="0.6", linewidth=1)
+colors = ["#0072B2", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "0.5"]
+for group, (color, marker) in enumerate(zip(colors, "o^sDPX", strict=True)):
+    ax.scatter(
+        truths[group],
+        estimates[group],
+        s=30,
+        color=color,
+        marker=marker,
+        alpha=0.8,
+        label=f"Bag {group}",
+    )
+ax.set(xlabel="True proportion", ylabel="Estimated proportion", aspect="equal")
+ax.set_title("Ten digits in six bags")
+ax.legend()
 plt.show()

@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skwot import WassersteinUnmixer
+from skwot import UnmixingDisplay, WassersteinUnmixer
 
 rng = np.random.default_rng(1)
 X, y = load_digits(return_X_y=True)
@@ -61,12 +61,18 @@ print("intervals that contain the truth:", np.sum((low <= truth) & (truth <= hig
 
 # %%
 
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-ax.vlines(unmixer.classes_, low, high, linewidth=6, alpha=0.4, label="95 % interval")
-ax.plot(unmixer.classes_, estimate, "o", label="estimate")
-ax.plot(unmixer.classes_, truth, "k_", markersize=14, label="truth")
-ax.set(xlabel="digit", ylabel="proportion", xticks=range(10))
-ax.legend()
+fig, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
+UnmixingDisplay.from_estimator(
+    unmixer,
+    kind="weights",
+    weights=estimate,
+    intervals=result,
+    truth=truth,
+    errorbar_kw={"label": "95 % interval"},
+    ax=ax,
+)
+ax.set(xlabel="Digit", ylabel="Proportion")
+ax.set_title("Proportions of the digits in a bag, with their intervals")
 
 # %%
 # How well are the weights determined?
@@ -112,8 +118,17 @@ potentials = unmixer.target_potentials_
 is_zero = np.isin(rows, pool[pool_labels == 0]).all(axis=1)
 bins = np.linspace(potentials.min(), potentials.max(), 30)
 
-fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-ax.hist([potentials[~is_zero], potentials[is_zero]], bins, stacked=True)
-ax.legend(["a digit with a source", "a zero"])
-ax.set(xlabel="potential of the row", ylabel="rows of the bag")
+fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
+*_, (_, foreign_bars) = ax.hist(
+    [potentials[~is_zero], potentials[is_zero]],
+    bins,
+    stacked=True,
+    color=["#56B4E9", "#D55E00"],
+    edgecolor="white",
+    label=["A digit with a source", "A zero, which has none"],
+)
+plt.setp(foreign_bars, hatch="///")
+ax.legend(loc="upper left")
+ax.set(xlabel="Potential of the row", ylabel="Rows of the bag")
+ax.set_title("Rows at the ceiling are foreign")
 plt.show()

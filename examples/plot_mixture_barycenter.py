@@ -9,6 +9,8 @@ learned, the distance itself is a loss. The mathematics is in the
 :ref:`user guide <gmm_flow>`.
 """
 
+# sphinx_gallery_thumbnail_number = 1
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -50,15 +52,18 @@ def draw(ax, mixture, color, marker, label):
     for weight, mean, covariance in zip(*mixture, strict=True):
         ellipse = mean[:, None] + np.linalg.cholesky(covariance) @ circle
         ax.fill(*ellipse, color=color, alpha=0.2 + 0.6 * weight)
+        ax.plot(*ellipse, color=color, linewidth=1)
     ax.plot(*mixture.means.T, marker, color=color, label=label)
 
 
-figure, ax = plt.subplots(figsize=(5, 5), layout="constrained")
-styles = zip(populations, ["C0", "C1", "C2"], ["o", "s", "^"], strict=True)
+figure, ax = plt.subplots(figsize=(6, 5.6), layout="constrained")
+colors = ["#0072B2", "#D55E00", "#CC79A7"]
+styles = zip(populations, colors, ["o", "s", "^"], strict=True)
 for number, (mixture, color, marker) in enumerate(styles):
-    draw(ax, mixture, color, marker, f"population {number + 1}")
-draw(ax, middle, "black", "X", "barycentre")
-ax.set(xlabel="first feature", ylabel="second feature", aspect="equal")
+    draw(ax, mixture, color, marker, f"Population {number}")
+draw(ax, middle, "black", "X", "Barycentre")
+ax.set(xlabel="Feature 0", ylabel="Feature 1", aspect="equal")
+ax.set_title("Three populations and their barycentre")
 ax.legend()
 
 # %%
@@ -74,9 +79,16 @@ flow = GMMFlowFitter(
     barycenter_weights=[0.2, 0.2, 0.6],
 ).fit()
 print(f"mean squared distance {flow.loss_curve_[0]:.3f} -> {flow.loss_:.3f}")
-print("plan to the third population")
-print(flow.plans_[2].round(2))
-GMMFlowDisplay.from_estimator(flow, kind="path")
+
+figure, axes = plt.subplots(
+    1, 2, figsize=(11, 4.8), layout="constrained", width_ratios=[1, 1.1]
+)
+display = GMMFlowDisplay.from_estimator(flow, kind="path", ax=axes[0])
+axes[0].set_aspect("equal")
+axes[0].legend(loc="center")
+axes[0].set_title("From the first population to the barycentre")
+display.plot(kind="plan", ax=axes[1])
+axes[1].set_title("Mass between components, one plan a population")
 
 # %%
 # As a loss

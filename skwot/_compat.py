@@ -16,6 +16,7 @@ import highspy
 from ot.lp.emd_wrap import emd_c, emd_c_sparse
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -30,6 +31,7 @@ __all__ = [
     "Interval",
     "QuietHighs",
     "StrOptions",
+    "check_matplotlib_support",
     "check_sample_weight",
     "emd_c",
     "emd_c_sparse",

@@ -27,6 +27,10 @@ REMEDIES = {
         "Index by hand: `X.iloc[rows]` for a frame of pandas, `X[rows]` for arrays, "
         "sparse matrices and frames of polars, and a comprehension for lists."
     ),
+    "sklearn.utils._optional_dependencies.check_matplotlib_support": (
+        "Import matplotlib within `try`, and raise an ImportError that says how to "
+        "install it."
+    ),
     "sklearn.utils._param_validation.HasMethods": BY_HAND,
     "sklearn.utils._param_validation.Interval": BY_HAND,
     "sklearn.utils._param_validation.StrOptions": BY_HAND,
