@@ -39,3 +39,13 @@ def test_mixtures_are_what_goes_in_and_what_comes_out():
     assert weights.shape == means.shape[:1] == covariances.shape[:1]
     again = GMMFlowFitter(len(weights), init=middle, target=middle).fit(X)
     assert again.loss_ <= 1e-12 * flow.loss_curve_[0]
+
+
+def test_mixtures_that_are_the_same_in_more_components_are_at_distance_zero():
+    one = ([1.0], [[3.0]], [[[1.0]]])
+    split = ([0.2, 0.3, 0.5], [[3.0]] * 3, [[[1.0]]] * 3)
+    for first, second in ((one, split), (split, one), (split, split)):
+        assert mixtures.mw2(first, second).value == 0
+    flow = GMMFlowFitter(3, init=split, target=[one, split]).fit()
+    assert flow.loss_ == 0
+    assert flow.converged_

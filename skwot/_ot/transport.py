@@ -11,6 +11,7 @@ OPTIMAL = 1  # the status that POT's network simplex reports with an optimal pla
 MAX_PIVOTS = 10**12  # no limit: the network simplex ends by itself
 MASS_ROUNDING = 1e-15  # of masses that sum to one
 _GAP = 1e-9  # between plan and dual, of the largest cost
+_ROUNDING = 1e-12  # of costs of order one; smaller ones cannot be told from zero
 
 
 class Transport(NamedTuple):
@@ -125,7 +126,8 @@ def is_optimal(plan: Array, cost: Array, bound: float) -> bool:
     -------
     bool
     """
-    return bool(np.vdot(plan, cost) - bound <= _GAP * cost.max(initial=0.0))
+    gap = np.vdot(plan, cost) - bound
+    return bool(gap <= max(_GAP * cost.max(initial=0.0), _ROUNDING))
 
 
 def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, float]:

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import wasserstein_distance
 
 from skwot._ot.ground_costs import ground_cost
-from skwot._ot.transport import c_transform, solve_transport
+from skwot._ot.transport import c_transform, is_optimal, solve_transport
 
 
 def random_problem(seed, n=7, m=5):
@@ -67,3 +67,11 @@ def test_masses_below_the_solvers_tolerance_are_still_transported():
     assert_allclose(solved.plan.sum(axis=1), a, rtol=0, atol=1e-16)
     assert_allclose(solved.plan.sum(axis=0), b, rtol=0, atol=1e-16)
     assert_allclose(solved.value, 1 - 1.1e-11, rtol=1e-14)
+
+
+def test_costs_of_zero_to_rounding_have_any_plan():
+    cost = np.array([[4.27e-13, 1.3e-13], [2.2e-13, 0.0]])
+    found = solve_transport(np.array([0.3, 0.7]), np.array([0.6, 0.4]), cost)
+    assert_allclose(found.plan.sum(axis=1), [0.3, 0.7])
+    assert is_optimal(found.plan, cost, 0.0)
+    assert not is_optimal(np.eye(2) / 2, np.eye(2), 0.0)
