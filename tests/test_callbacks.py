@@ -80,9 +80,10 @@ def test_an_unmixing_tells_of_each_step(sample, name):
     unmixer = WassersteinUnmixer(**UNMIXERS[name]).set_callbacks(recorder).fit(*sample)
     assert recorder.began[0] == recorder.ended[-1] == "fit"
     assert sorted(recorder.began) == sorted(recorder.ended)
-    assert [fitted.n_iter_ for fitted in recorder.fitted] == [
-        *range(1, unmixer.n_iter_ + 1)
-    ]
+    # A step that is no better may be followed at once by one that is.
+    n_iters = [fitted.n_iter_ for fitted in recorder.fitted]
+    assert n_iters[-1] == unmixer.n_iter_
+    assert set(np.diff([0, *n_iters])) <= {1, 2}
     assert recorder.n_setups == recorder.n_teardowns == 1
     last = recorder.fitted[-1]
     np.testing.assert_allclose(last.weights_, unmixer.weights_, atol=1e-12)

@@ -214,6 +214,10 @@ class Objective(ABC):
     def initial_weights(self) -> Array:
         """Where descent begins, shape (K,), on the simplex."""
 
+    def improved(self, weights: Array) -> Array | None:
+        """Weights with a lower value, if the loss knows some that cost no search."""
+        return None
+
     @abstractmethod
     def potentials(
         self, planes: list[Plane], multipliers: Array

@@ -9,6 +9,10 @@ units of a temperature, is
 
     log L_k(x) = sum_v tau_v log sum_i H_ik exp(-c_v(x_i, x) / eps_v).
 
+Each sum is at least 1e-300 of its largest possible term, that of the row nearest to x:
+so every source has some density everywhere, and one row far from its own source cannot
+decide about everything.
+
 An exponent below one allows for densities that are too sure: a kernel knows nothing of
 the dependence among features, nor does one view of what it shares with another.
 """

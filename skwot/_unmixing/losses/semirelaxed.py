@@ -109,6 +109,11 @@ class SemirelaxedLoss(Objective):
         n_weights = self.marginals.n_weights
         return np.full(n_weights, 1 / n_weights) if self._start is None else self._start
 
+    def improved(self, weights: Array) -> Array:
+        """Make one step of expectation maximisation, which never raises the loss."""
+        raised = weights * self.gradient_function(weights)
+        return np.asarray(raised / raised.sum())
+
     def potentials(
         self, planes: list[Plane], multipliers: Array
     ) -> tuple[Array, Array]:

@@ -24,6 +24,10 @@ def solve_bundle(objective: Objective, rule: StoppingRule) -> Unmixing:
     planes found so far take the place of the last one: the step is the projection of
     the best point onto the set where every plane is below the goal.
 
+    A loss that rises without limit at the border of the simplex, as minus a
+    log-likelihood does, has planes there that say little. Where a step is no better, the
+    best point is improved by what the loss itself knows.
+
     Close to the optimum the steps go to where the planes are least (Kelley, 1960).
 
     Where evaluating takes long, a coarse approximation of the objective is minimised
@@ -66,7 +70,10 @@ def _descend(
             following = minimiser if projected is None else projected
         if following is None:
             break  # both programmes failed: the gap says how far this went
+        before = planes.best.value
         planes.evaluate(following)
+        if planes.best.value >= before and planes.n_evaluations < rule.max_iter:
+            planes.improve()
         minimiser = planes.raise_lower_bound()
         if rule.watch(lambda: planes.conclude(rule.tol)):
             break

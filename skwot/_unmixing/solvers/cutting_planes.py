@@ -40,6 +40,12 @@ class CuttingPlanes:
         self._planes.append(evaluation.plane)
         return evaluation
 
+    def improve(self) -> None:
+        """Evaluate weights that are better than the best ones, if any are known."""
+        weights = self._objective.improved(self.best.weights)
+        if weights is not None:
+            self.evaluate(weights)
+
     @property
     def n_evaluations(self) -> int:
         """Number of transport problems solved."""

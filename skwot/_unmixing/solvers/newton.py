@@ -38,7 +38,7 @@ def solve_newton(objective: SemirelaxedLoss, rule: StoppingRule) -> Unmixing:
     -------
     Unmixing
     """
-    weights = _em_step(objective, objective.initial_weights())
+    weights = objective.improved(objective.initial_weights())
     value = objective.value(weights)
     curve = [value]
     gap = _gap(objective, weights)
@@ -49,7 +49,7 @@ def solve_newton(objective: SemirelaxedLoss, rule: StoppingRule) -> Unmixing:
     ):
         trial = _newton_step(objective, weights, value)
         if trial is None:
-            trial = _em_step(objective, weights)
+            trial = objective.improved(weights)
         following, remaining = objective.value(trial), _gap(objective, trial)
         # At the end the gap tells more than the loss, whose changes are its square.
         if following >= value and remaining > gap / 2:
@@ -75,12 +75,6 @@ def _conclude(
 def _gap(objective: SemirelaxedLoss, weights: Array) -> float:
     """By how much the loss can exceed the optimum (Lindsay, 1983)."""
     return float(np.log(max(objective.gradient_function(weights).max(), 1.0)))
-
-
-def _em_step(objective: SemirelaxedLoss, weights: Array) -> Array:
-    """Multiply each weight by its gradient function, which never raises the loss."""
-    raised = weights * objective.gradient_function(weights)
-    return np.asarray(raised / raised.sum())
 
 
 def _newton_step(
