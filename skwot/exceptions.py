@@ -7,6 +7,10 @@ class IdentifiabilityWarning(UserWarning):
     No method can then tell their weights apart, however well the transport cost is
     minimised. The message names the sources.
 
+    See Also
+    --------
+    skwot.WassersteinUnmixer : Has the numbers in its attribute `identifiability_`.
+
     Examples
     --------
     >>> import warnings

@@ -44,6 +44,10 @@ class GMMFlowDisplay:
     figure_ : matplotlib Figure
         Figure that holds them.
 
+    See Also
+    --------
+    GMMFlowFitter : Computes what is drawn.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt

@@ -42,6 +42,10 @@ class UnmixingDisplay:
     figure_ : matplotlib Figure
         Figure that holds them.
 
+    See Also
+    --------
+    WassersteinUnmixer : Computes what is drawn.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
