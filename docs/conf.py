@@ -35,6 +35,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "code"
+smartquotes = False  # "auto" in quotes is a value to copy
 
 nitpicky = True  # a reference that leads nowhere is a warning, hence an error
 
