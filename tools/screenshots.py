@@ -3,11 +3,11 @@
     python tools/screenshots.py [PAGE ...]
 
 Each page is opened in headless Chromium at the width of a laptop and of a telephone, in
-the light and the dark theme. Pictures go to docs/_build/screenshots. The script fails if
-something is wider than the page, if a line of code is cut on a laptop, or if axe-core
-finds a violation of the guidelines for accessible pages (WCAG 2.1, levels A and AA), which
-include the contrast of words and texts for pictures. It needs the extra `screenshots` and
-a Chromium, on PATH or named by the variable CHROMIUM.
+the light and the dark theme. Pictures go to docs/_build/screenshots. The script fails
+if something is wider than the page, if a line of code is cut on a laptop, or if
+axe-core finds a violation of the guidelines for accessible pages (WCAG 2.1, levels A
+and AA), which include the contrast of words and texts for pictures. It needs the extra
+`screenshots` and a Chromium, on PATH or named by the variable CHROMIUM.
 """
 
 import os
@@ -49,7 +49,8 @@ MEASURE = """
   if (root.scrollWidth > width) {
     problems.push(`the page is ${root.scrollWidth} px wide, the window ${width}`);
   }
-  const name = (element) => [element.tagName.toLowerCase(), ...element.classList].join(".");
+  const name = (element) =>
+    [element.tagName.toLowerCase(), ...element.classList].join(".");
   const scrolls = (element) => {
     for (let parent = element; parent; parent = parent.parentElement) {
       const { overflowX, clipPath, clip } = getComputedStyle(parent);
@@ -155,13 +156,14 @@ def open_pages(browser, address: str, names: list[str]) -> Iterator[str]:
 
 def main() -> None:
     """Print what is wrong, and fail if anything is."""
-    from playwright.sync_api import sync_playwright
-
     names = [name.removesuffix(".html") for name in sys.argv[1:]] or list(PAGES)
     missing = [name for name in names if not (BUILD / "html" / f"{name}.html").exists()]
     if missing:
         sys.exit(f"These pages are not built (make docs builds them): {missing}")
     executable = find_browser()
+    # Only here, so that what is missing is said without it.
+    from playwright.sync_api import sync_playwright
+
     with serve(BUILD / "html") as address, sync_playwright() as playwright:
         # A container's root has no sandbox; the pages are our own.
         browser = playwright.chromium.launch(
