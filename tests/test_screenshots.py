@@ -20,13 +20,15 @@ def test_a_browser_is_found_by_its_path(monkeypatch):
 def test_a_missing_browser_is_explained(monkeypatch, tmp_path):
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit, match="looked for chromium, .*apt-get install"):
+    with pytest.raises(SystemExit, match=r"looked for chromium, .*apt-get install"):
         screenshots.find_browser()
 
 
 def test_a_browser_that_was_named_is_not_replaced(monkeypatch, tmp_path):
     monkeypatch.setenv("CHROMIUM", str(tmp_path / "chromium"))
-    with pytest.raises(SystemExit, match="No browser was found: looked for .*chromium"):
+    with pytest.raises(
+        SystemExit, match=r"No browser was found: looked for .*chromium"
+    ):
         screenshots.find_browser()
 
 
