@@ -65,7 +65,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("figures.scrape",),
     "reference_url": {"skwot": None},
     "remove_config_comments": True,
-    "capture_repr": (),
+    "capture_repr": ("_repr_html_",),  # tables of frames, diagrams of estimators
     "show_api_usage": False,
     "show_memory": False,
     "show_signature": False,
