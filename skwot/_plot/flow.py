@@ -46,7 +46,8 @@ class GMMFlowDisplay:
 
     See Also
     --------
-    GMMFlowFitter : Computes what is drawn.
+    GMMFlowFitter : The estimator that is drawn.
+    UnmixingDisplay : The display of the other estimator.
 
     Examples
     --------

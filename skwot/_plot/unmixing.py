@@ -44,7 +44,8 @@ class UnmixingDisplay:
 
     See Also
     --------
-    WassersteinUnmixer : Computes what is drawn.
+    WassersteinUnmixer : The estimator that is drawn.
+    GMMFlowDisplay : The display of the other estimator.
 
     Examples
     --------
