@@ -82,6 +82,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skwot"
 html_static_path = ["_static"]
 html_css_files = ["skwot.css"]
+html_js_files = [("skwot.js", {"defer": "defer"})]
 html_sidebars = {"index": [], "changelog": []}
 html_theme_options = {
     "show_prev_next": False,

@@ -1,12 +1,14 @@
-"""Texts that stand for the pictures of the gallery where they cannot be seen."""
+"""The pictures of the gallery, moving ones too, and the texts that stand for them."""
 
 import html
 import re
 from itertools import chain
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 from docutils import nodes
-from sphinx_gallery.scrapers import matplotlib_scraper
+from matplotlib.animation import Animation
+from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper
 
 ALT = re.compile(r"^(\s*:alt:).*$", re.MULTILINE)
 THUMBNAIL = re.compile(r"auto_examples/images/thumb/sphx_glr_(\w+)_thumb\.\w+$")
@@ -33,19 +35,31 @@ def describe(figure):
     return html.escape(FORMULA.sub("", text))
 
 
+def save_animations(block_vars, gallery_conf):
+    """Save moving pictures as GIF, which needs no player, and close their figures."""
+    shown = [plt.figure(number) for number in plt.get_fignums()]
+    for value in block_vars["example_globals"].values():
+        if isinstance(value, Animation) and value._fig in shown:
+            path = Path(next(block_vars["image_path_iterator"])).with_suffix(".gif")
+            value.save(path, writer="pillow")
+            yield figure_rst([path], gallery_conf["src_dir"], describe(value._fig))
+            plt.close(value._fig)
+
+
 def scrape(block, block_vars, gallery_conf, **kwargs):
     """Save an example's figures as sphinx-gallery does, with a text for each."""
+    moving = "".join(save_animations(block_vars, gallery_conf))
     texts = [describe(plt.figure(number)) for number in plt.get_fignums()]
     rst = matplotlib_scraper(block, block_vars, gallery_conf, **kwargs)
     if len(ALT.findall(rst)) != len(texts):
-        return rst
+        return moving + rst
     remaining = iter(texts)
 
     def replace(match):
         text = next(remaining)
         return f"{match[1]} {text}" if text else match[0]
 
-    return ALT.sub(replace, rst)
+    return moving + ALT.sub(replace, rst)
 
 
 def describe_thumbnails(app, doctree, docname):
