@@ -36,6 +36,7 @@ PAGES = (
 )
 LAPTOP, TELEPHONE = (1280, 800), (390, 844)
 THEMES = ("light", "dark")
+PATIENCE = 120_000  # milliseconds, on a machine that has other work to do
 GUIDELINES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 # How docutils marks up references and the fields of docstrings.
 NOT_OURS = ["aria-deprecated-role", "aria-required-children", "definition-list"]
@@ -124,7 +125,6 @@ def serve(folder: Path) -> Iterator[str]:
 
 def inspect(page, path: Path, *, is_wide: bool) -> list[str]:
     """Take a picture of an open page, and say what is wrong with it."""
-    page.wait_for_load_state("networkidle")
     page.evaluate("() => window.MathJax?.startup?.promise")
     problems = page.evaluate(MEASURE)
     if is_wide:
@@ -142,6 +142,7 @@ def open_pages(browser, address: str, names: list[str]) -> Iterator[str]:
     for (width, height), theme in product((LAPTOP, TELEPHONE), THEMES):
         viewport = {"width": width, "height": height}
         context = browser.new_context(viewport=viewport, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE)
         context.add_init_script(SET_THEME.replace("{theme}", theme))
         for name in names:
             page = context.new_page()
