@@ -3,7 +3,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-FLAVOURS := plot test lint docs dist
+FLAVOURS := plot test lint docs dist screenshots
 STAMPS := $(FLAVOURS:%=$(VENV)/.installed-%)
 LOWEST := .venv-lowest
 # The figures go to files, on a machine with a screen too.
@@ -13,7 +13,8 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-lowest lint types docs examples dist clean distclean
+.PHONY: help demo test test-lowest lint types docs screenshots examples benchmarks dist clean \
+    distclean
 .DELETE_ON_ERROR:
 
 help: ## say what each target does
@@ -25,7 +26,7 @@ demo: $(VENV)/.installed-plot ## run both gallery problems and the digits, figur
 
 PYTEST := -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --durations 10
 
-test: $(VENV)/.installed-test ## run the tests and the docstrings' examples
+test: $(VENV)/.installed-test ## run the tests and the documentation's examples
 	@echo "==> Running the tests"
 	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
@@ -49,7 +50,12 @@ types: $(VENV)/.installed-lint ## check the type hints with mypy
 docs: $(VENV)/.installed-docs ## build the documentation, warnings are errors
 	@echo "==> Building the documentation in docs/_build/html"
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	$(BIN)/python tools/check_links.py docs/_build/html
 	@echo "Open docs/_build/html/index.html"
+
+screenshots: docs $(VENV)/.installed-screenshots ## look at the documentation in a browser
+	@echo "==> Opening pages in Chromium, pictures in docs/_build/screenshots"
+	$(BIN)/python tools/screenshots.py
 
 examples: $(VENV)/.installed-plot ## run every example, figures in figures/
 	@echo "==> Running the examples"

@@ -1,9 +1,18 @@
 import re
+import sys
+import tomllib
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+import figures  # noqa: E402
+import inventories  # noqa: E402
 
 project = "skwot"
 author = "skwot developers"
@@ -13,6 +22,7 @@ release = version = installed_version("skwot")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # formulas can be read without a network
     "numpydoc",
@@ -25,11 +35,25 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "code"
+smartquotes = False  # "auto" in quotes is a value to copy
+
+nitpicky = True  # a reference that leads nowhere is a warning, hence an error
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
+python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False
-numpydoc_validation_checks = {"GL08"}  # a public object without a docstring
+# The same checks as in tests/test_docstrings.py.
+project_file = (HERE.parent / "pyproject.toml").read_text(encoding="utf-8")
+validation = tomllib.loads(project_file)["tool"]["numpydoc_validation"]
+numpydoc_validation_checks = set(validation["checks"])
+numpydoc_validation_exclude = set(validation["exclude"])
+
+# No other site is reached: what is linked to stands in the table.
+intersphinx_mapping = inventories.write(
+    HERE / "inventories.toml", HERE / "_build" / "inventories"
+)
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -38,14 +62,17 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(__init__|demo)\.py",
     "doc_module": ("skwot",),
     "backreferences_dir": "generated/backreferences",
+    "image_scrapers": ("figures.scrape",),
     "reference_url": {"skwot": None},
     "remove_config_comments": True,
-    "capture_repr": (),
+    "capture_repr": ("_repr_html_",),  # tables of frames, diagrams of estimators
+    "show_api_usage": False,
     "show_memory": False,
     "show_signature": False,
     "abort_on_example_error": True,
     "download_all_examples": False,
     "plot_gallery": True,
+    "write_computation_times": False,  # its page loads scripts from elsewhere
 }
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -55,6 +82,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skwot"
 html_static_path = ["_static"]
 html_css_files = ["skwot.css"]
+html_js_files = [("skwot.js", {"defer": "defer"})]
 html_sidebars = {"index": [], "changelog": []}
 html_theme_options = {
     "show_prev_next": False,
@@ -69,15 +97,22 @@ html_show_sourcelink = False
 # Types are not reStructuredText: it reads "n_iter_" in "ndarray of shape (n_iter_,)" as
 # a link, and a star as emphasis.
 TYPE_LINE = re.compile(r"^(\s*\w+ : )(.*(?:\w_\b|\*).*)$")
-SCIKIT_LEARN_LINK = re.compile(r":(?:ref|term):`([^`<]+?)(?:\s*<[^>]*>)?`")
+ROLE = re.compile(r":(?:py:)?(?:ref|term|\w{3,5}):`~?([^`<]+?)(?:\s*<([^>]*)>)?`")
+LINKED = inventories.names(HERE / "inventories.toml")
+
+
+def plain_unless_linked(match):
+    """Leave a reference of another project's docstring if the table knows where to."""
+    text, target = match.groups()
+    return match[0] if (target or text) in LINKED else text
 
 
 def prepare_docstring(app, what, name, obj, options, lines):
     inherited = (getattr(obj, "__module__", None) or "").startswith("sklearn.")
-    for number, line in enumerate(lines):
-        if inherited or ":term:" in line:
-            # These lead into scikit-learn's own documentation.
-            line = SCIKIT_LEARN_LINK.sub(r"\1", line)
+    text = "\n".join(lines)
+    if inherited:
+        text = ROLE.sub(plain_unless_linked, text)
+    for number, line in enumerate(text.split("\n")):
         parts = TYPE_LINE.match(line)
         if parts:
             line = parts[1] + re.sub(r"((?<=\w)_(?!\w)|\*)", r"\\\1", parts[2])
@@ -87,3 +122,4 @@ def prepare_docstring(app, what, name, obj, options, lines):
 def setup(app):
     # Before numpydoc, which reads the same docstrings.
     app.connect("autodoc-process-docstring", prepare_docstring, priority=1)
+    app.connect("doctree-resolved", figures.describe_thumbnails)

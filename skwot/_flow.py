@@ -358,7 +358,7 @@ class GMMFlowFitter(
 
         Returns
         -------
-        self : GMMFlowFitter
+        GMMFlowFitter
             The fitted estimator.
 
         Raises
@@ -370,6 +370,17 @@ class GMMFlowFitter(
             `n_init` is above 1 with a mixture as `init`, or a given mixture has not
             `n_components` or `n_target_components`; or if PyTorch cannot use `device`
             in double precision. All attributes are then as they were before.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> flow.means_.round(2).ravel().tolist()
+        [0.0, 10.0]
+        >>> flow.loss_curve_[[0, -1]].round(2).tolist()
+        [5.5, 0.0]
         """
         self._refuse_contradictions()
         refuse_masks(X=X)
@@ -594,6 +605,16 @@ class GMMFlowFitter(
         ValueError
             If the samples are not finite, or have other features than the data of
             :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> flow.transform([[1.0], [9.0]]).round(3)
+        array([[1., 0.],
+               [0., 1.]])
         """
         return self.predict_proba(X)
 
@@ -617,6 +638,16 @@ class GMMFlowFitter(
         ValueError
             If the samples are not finite, or have other features than the data of
             :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> flow.predict_proba([[1.0], [5.0]]).round(3)
+        array([[1. , 0. ],
+               [0.5, 0.5]])
         """
         return self._evaluate_density("predict_proba", X)
 
@@ -640,6 +671,15 @@ class GMMFlowFitter(
         ValueError
             If the samples are not finite, or have other features than the data of
             :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> flow.predict([[1.0], [9.0]])
+        array([0, 1])
         """
         return self._evaluate_density("predict", X)
 
@@ -662,6 +702,13 @@ class GMMFlowFitter(
         ------
         ValueError
             As in :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> GMMFlowFitter(2, init=target, target=target).fit_predict([[1.0], [9.0]])
+        array([0, 1])
         """
         return self.fit(X, y).predict(X)
 
@@ -685,6 +732,15 @@ class GMMFlowFitter(
         ValueError
             If the samples are not finite, or have other features than the data of
             :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> flow.score_samples([[0.0], [5.0]]).round(2)
+        array([ -1.61, -13.42])
         """
         return self._evaluate_density("score_samples", X)
 
@@ -710,11 +766,20 @@ class GMMFlowFitter(
         ValueError
             If the samples are not finite, or have other features than the data of
             :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> round(flow.score([[0.0], [5.0]]), 2)
+        -7.52
         """
         return float(self._evaluate_density("score", X))
 
     def aic(self, X: ArrayLike) -> float:
-        """Akaike's information criterion of the mixture; lower is better.
+        """Akaike information criterion of the mixture; lower is better.
 
         Parameters
         ----------
@@ -733,6 +798,15 @@ class GMMFlowFitter(
         ValueError
             If the samples are not finite, or have other features than the data of
             :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> round(flow.aic([[0.0], [1.0], [10.0]]), 2)
+        20.67
         """
         return float(self._evaluate_density("aic", X))
 
@@ -756,6 +830,15 @@ class GMMFlowFitter(
         ValueError
             If the samples are not finite, or have other features than the data of
             :meth:`fit`.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> round(flow.bic([[0.0], [1.0], [10.0]]), 2)
+        16.17
         """
         return float(self._evaluate_density("bic", X))
 
@@ -786,6 +869,16 @@ class GMMFlowFitter(
             If the estimator is not fitted.
         ValueError
             If `n_samples` is below 1.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> X, component = flow.sample(4, random_state=0)
+        >>> X.shape, component.tolist()
+        ((4, 1), [0, 0, 1, 1])
         """
         density = self._density()
         if random_state is not None:
@@ -804,6 +897,18 @@ class GMMFlowFitter(
         ------
         NotFittedError
             If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> from skwot import GMMFlowFitter
+        >>> target = ([0.5, 0.5], [[0.0], [10.0]], [[[1.0]], [[1.0]]])
+        >>> start = ([0.5, 0.5], [[1.0], [7.0]], [[[1.0]], [[4.0]]])
+        >>> flow = GMMFlowFitter(2, init=start, target=target).fit()
+        >>> mixture = flow.to_sklearn()
+        >>> mixture
+        GaussianMixture(n_components=2)
+        >>> mixture.means_.round(2).ravel().tolist()
+        [0.0, 10.0]
         """
         density = deepcopy(self._density())
         density.set_params(reg_covar=self.reg_covar)

@@ -460,7 +460,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
 
         Returns
         -------
-        self : WassersteinUnmixer
+        WassersteinUnmixer
             The fitted estimator.
 
         Raises
@@ -470,6 +470,15 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             mass; if labels are missing, or one seems to be `target_label` in another
             spelling; if `metric` has no finite cost for a row, such as "cosine" for a
             row of zeros; or if parameters contradict each other.
+
+        Examples
+        --------
+        >>> from skwot import WassersteinUnmixer
+        >>> X = [[0.0], [1.0], [10.0], [11.0], [0.2], [0.8], [1.0], [10.4]]
+        >>> y = ["low", "low", "high", "high", -1, -1, -1, -1]
+        >>> unmixer = WassersteinUnmixer().fit(X, y)
+        >>> dict(zip(unmixer.classes_.tolist(), unmixer.weights_.round(3).tolist()))
+        {'high': 0.25, 'low': 0.75}
         """
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = Task.of(self, "fit", 2, X=X, y=y, metadata=metadata)
@@ -856,11 +865,22 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows to share.
 
         Returns
         -------
         ndarray of shape (n_samples, K)
             Rows sum to one.
+
+        Examples
+        --------
+        >>> from skwot import WassersteinUnmixer
+        >>> X = [[0.0], [1.0], [10.0], [11.0]]
+        >>> y = ["low", "low", "high", "high"]
+        >>> unmixer = WassersteinUnmixer().fit(X, y)
+        >>> unmixer.transform([[0.4], [10.2]])
+        array([[0., 1.],
+               [1., 0.]])
         """
         points, metric = self._locate_new(X)
         if self.loss == "semirelaxed":
@@ -888,11 +908,21 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows to label.
 
         Returns
         -------
         ndarray of shape (n_samples,)
             Labels out of `classes_`.
+
+        Examples
+        --------
+        >>> from skwot import WassersteinUnmixer
+        >>> X = [[0.0], [1.0], [10.0], [11.0]]
+        >>> y = ["low", "low", "high", "high"]
+        >>> unmixer = WassersteinUnmixer().fit(X, y)
+        >>> unmixer.predict([[0.4], [10.2]])
+        array(['low', 'high'], dtype='<U4')
         """
         check_is_fitted(self)
         return self.classes_[self.transform(X).argmax(axis=1)]
@@ -933,6 +963,26 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         ValueError
             If there are no groups, and the target has no mass or no source explains
             anything of it; or if a group's name is missing.
+
+        See Also
+        --------
+        bootstrap : Intervals for these weights.
+        goodness_of_fit : Whether a target is a mixture of the sources at all.
+
+        Examples
+        --------
+        >>> from skwot import WassersteinUnmixer
+        >>> X = [[0.0], [1.0], [10.0], [11.0]]
+        >>> y = ["low", "low", "high", "high"]
+        >>> unmixer = WassersteinUnmixer().fit(X, y)
+        >>> unmixer.classes_
+        array(['high', 'low'], dtype='<U4')
+        >>> unmixer.unmix([[0.4], [0.6], [0.9], [10.2]]).round(3)
+        array([0.25, 0.75])
+        >>> groups = ["monday", "monday", "monday", "friday"]
+        >>> unmixer.unmix([[0.4], [0.6], [10.2], [10.9]], groups=groups).round(3)
+        array([[1.   , 0.   ],
+               [0.333, 0.667]])
         """
         batch, metric = self._read_targets(X, sample_weight, groups)
         settings = self._settings()
@@ -1258,7 +1308,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Minus the mean absolute error of the weights of a bag whose labels are known.
+        """Negative mean absolute error of the weights of a bag whose labels are known.
 
         With :class:`skwot.model_selection.PrevalenceShiftSplit`, ``GridSearchCV`` and
         ``cross_val_score`` choose parameters for the estimation of prevalences by it.
@@ -1281,6 +1331,19 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         ------
         ValueError
             If `y` has a label that is none of `classes_`.
+
+        See Also
+        --------
+        skwot.model_selection.neg_relative_absolute_error : Scores small shares, too.
+
+        Examples
+        --------
+        >>> from skwot import WassersteinUnmixer
+        >>> X = [[0.0], [1.0], [10.0], [11.0]]
+        >>> y = ["low", "low", "high", "high"]
+        >>> unmixer = WassersteinUnmixer().fit(X, y)
+        >>> unmixer.score([[0.4], [0.6], [0.9], [10.2]], ["low", "high", "low", "high"])
+        -0.25
         """
         found = self.unmix(X, sample_weight=sample_weight)
         shares = known_shares(y, self.classes_, sample_weight)
@@ -1289,7 +1352,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
     ) -> NDArray[np.object_]:
-        """Names of the columns of :meth:`transform`, one per source.
+        """Name the columns of :meth:`transform`, one per source.
 
         Parameters
         ----------
@@ -1301,6 +1364,15 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         ndarray of shape (K,) of str
             "wassersteinunmixer" and the label of the source, after an underscore if it
             is no number.
+
+        Examples
+        --------
+        >>> from skwot import WassersteinUnmixer
+        >>> X = [[0.0], [1.0], [10.0], [11.0]]
+        >>> y = ["low", "low", "high", "high"]
+        >>> unmixer = WassersteinUnmixer().fit(X, y)
+        >>> unmixer.get_feature_names_out()
+        array(['wassersteinunmixer_high', 'wassersteinunmixer_low'], dtype=object)
         """
         # The mixin checks, and would number the columns.
         names = super().get_feature_names_out(input_features)

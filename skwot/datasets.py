@@ -52,6 +52,11 @@ def make_unmixing(
     ValueError
         If `weights` is not on the simplex.
 
+    See Also
+    --------
+    skwot.stack_sources : The same three arrays from samples of one's own.
+    skwot.WassersteinUnmixer : Estimates the proportions.
+
     Examples
     --------
     >>> from skwot.datasets import make_unmixing
@@ -129,6 +134,10 @@ def make_gaussian_mixtures(
         shape (n_components, n_features, n_features).
     target : skwot.mixtures.Mixture
         Likewise, with `n_target_components` components.
+
+    See Also
+    --------
+    skwot.GMMFlowFitter : Moves the first mixture to the second.
 
     Examples
     --------

@@ -7,6 +7,10 @@ class IdentifiabilityWarning(UserWarning):
     No method can then tell their weights apart, however well the transport cost is
     minimised. The message names the sources.
 
+    See Also
+    --------
+    skwot.WassersteinUnmixer : Has the numbers in its attribute `identifiability_`.
+
     Examples
     --------
     >>> import warnings
@@ -28,6 +32,11 @@ class VersionWarning(UserWarning):
 
     Its attributes may be named otherwise, or mean something else. Fit it again, or
     load it with the version that saved it, which the message names.
+
+    See Also
+    --------
+    skwot.GMMFlowFitter : Warns when a saved one is loaded.
+    skwot.WassersteinUnmixer : Likewise.
 
     Examples
     --------

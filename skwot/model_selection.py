@@ -107,6 +107,13 @@ class PrevalenceShiftSplit:
         Returns
         -------
         int
+            `n_splits`.
+
+        Examples
+        --------
+        >>> from skwot.model_selection import PrevalenceShiftSplit
+        >>> PrevalenceShiftSplit(5).get_n_splits()
+        5
         """
         return int(self.n_splits)
 
@@ -135,6 +142,18 @@ class PrevalenceShiftSplit:
         ------
         ValueError
             If a class has a single row, or labels are missing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skwot.model_selection import PrevalenceShiftSplit
+        >>> y = np.repeat(["a", "b"], 50)
+        >>> splitter = PrevalenceShiftSplit(3, bag_size=100, random_state=0)
+        >>> for train, test in splitter.split(y, y):
+        ...     print(len(train), np.mean(y[test] == "a"))
+        70 0.03
+        70 0.48
+        70 0.26
         """
         classes, index = sorted_labels(read_column(y, "y"), "y")
         sizes = np.bincount(index)
@@ -190,6 +209,7 @@ def neg_mean_absolute_error(estimator: Any, X: Any, y: ArrayLike) -> float:
     Parameters
     ----------
     estimator : WassersteinUnmixer, or Pipeline that ends in one
+        Fitted.
     X : array-like of shape (n_samples, n_features)
         A bag.
     y : array-like of shape (n_samples,)
@@ -198,6 +218,13 @@ def neg_mean_absolute_error(estimator: Any, X: Any, y: ArrayLike) -> float:
     Returns
     -------
     float
+        The score, at most zero; zero if the prevalences are exact.
+
+    See Also
+    --------
+    PrevalenceShiftSplit : Draws bags with known prevalences.
+    neg_relative_absolute_error : Divides errors by the true prevalences.
+    neg_kullback_leibler_divergence : Punishes classes that are missed.
 
     Examples
     --------
@@ -220,6 +247,7 @@ def neg_relative_absolute_error(estimator: Any, X: Any, y: ArrayLike) -> float:
     Parameters
     ----------
     estimator : WassersteinUnmixer, or Pipeline that ends in one
+        Fitted.
     X : array-like of shape (n_samples, n_features)
         A bag.
     y : array-like of shape (n_samples,)
@@ -228,6 +256,13 @@ def neg_relative_absolute_error(estimator: Any, X: Any, y: ArrayLike) -> float:
     Returns
     -------
     float
+        The score, at most zero; zero if the prevalences are exact.
+
+    See Also
+    --------
+    PrevalenceShiftSplit : Draws bags with known prevalences.
+    neg_mean_absolute_error : Counts all errors alike.
+    neg_kullback_leibler_divergence : Punishes classes that are missed.
 
     Examples
     --------
@@ -250,6 +285,7 @@ def neg_kullback_leibler_divergence(estimator: Any, X: Any, y: ArrayLike) -> flo
     Parameters
     ----------
     estimator : WassersteinUnmixer, or Pipeline that ends in one
+        Fitted.
     X : array-like of shape (n_samples, n_features)
         A bag.
     y : array-like of shape (n_samples,)
@@ -258,6 +294,13 @@ def neg_kullback_leibler_divergence(estimator: Any, X: Any, y: ArrayLike) -> flo
     Returns
     -------
     float
+        The score, at most zero; zero if the prevalences are exact.
+
+    See Also
+    --------
+    PrevalenceShiftSplit : Draws bags with known prevalences.
+    neg_mean_absolute_error : Counts all errors alike.
+    neg_relative_absolute_error : Divides errors by the true prevalences.
 
     Examples
     --------

@@ -40,6 +40,19 @@ class MW2Result(NamedTuple):
         MW2 squared, in squared units of the data.
     plan : ndarray or tensor of shape (n, m)
         Optimal plan between the components. It has no gradient.
+
+    See Also
+    --------
+    mw2 : Computes it.
+
+    Examples
+    --------
+    >>> from skwot.mixtures import mw2
+    >>> result = mw2(([1.0], [[0.0]], [[[1.0]]]), ([1.0], [[3.0]], [[[4.0]]]))
+    >>> round(result.value, 3)
+    10.0
+    >>> result.plan
+    array([[1.]])
     """
 
     value: Any
@@ -135,6 +148,12 @@ def interpolate(a: Any, b: Any, t: float) -> Mixture:
     ValueError
         If `t` is not between 0 and 1, or see :func:`mw2`.
 
+    See Also
+    --------
+    mw2 : The distance along the geodesic.
+    barycenter : The mean of more than two mixtures.
+    skwot.GMMFlowFitter.interpolate : From the start of a fitted flow to its target.
+
     References
     ----------
     .. [1] Delon, J., & Desolneux, A. (2020). A Wasserstein-type distance in the
@@ -192,6 +211,7 @@ def barycenter(
     Returns
     -------
     Mixture
+        Of `n_components` components.
 
     Raises
     ------
@@ -202,6 +222,11 @@ def barycenter(
     -----
     ConvergenceWarning
         If the mean is not at rest after a thousand steps.
+
+    See Also
+    --------
+    interpolate : The barycentres of two mixtures.
+    skwot.GMMFlowFitter : Flows to a barycentre if it is given several targets.
 
     References
     ----------

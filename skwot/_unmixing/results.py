@@ -21,6 +21,10 @@ class ConfidenceInterval(NamedTuple):
     high : ndarray of shape (K,) or (n_groups, K)
         Upper ends.
 
+    See Also
+    --------
+    BootstrapResult : Has one as a field.
+
     Examples
     --------
     >>> from skwot import WassersteinUnmixer
@@ -53,6 +57,10 @@ class BootstrapResult:
     unexplained : BootstrapResult or None
         The same for the share that no source explains, with one number less in each
         shape: the fields have no axis of sources. None without `outlier_cost`.
+
+    See Also
+    --------
+    WassersteinUnmixer.bootstrap : Computes it.
 
     Examples
     --------
@@ -92,6 +100,10 @@ class UnmixingResult(NamedTuple):
     converged : ndarray of bool of shape (n_groups,), or bool
         Whether the gap met `tol`.
 
+    See Also
+    --------
+    WassersteinUnmixer.unmix : Computes it.
+
     Examples
     --------
     >>> import numpy as np
@@ -129,6 +141,10 @@ class GoodnessOfFitResult:
         counted among them.
     null_distribution : ndarray of shape (n_resamples,) or (n_groups, n_resamples)
         Losses of targets that are mixtures of the sources.
+
+    See Also
+    --------
+    WassersteinUnmixer.goodness_of_fit : Computes it.
 
     Examples
     --------

@@ -41,6 +41,7 @@ def stack_sources(
     y : ndarray of shape (n_samples,)
         Of dtype object unless all labels are integers.
     sample_weight : ndarray of shape (n_samples,)
+        The masses; ones where none were given.
 
     Raises
     ------
@@ -49,6 +50,10 @@ def stack_sources(
         `target_label` names a source, if the columns of
         frames differ or are in another order, or if an array is not finite and
         two-dimensional with as many masses as rows.
+
+    See Also
+    --------
+    WassersteinUnmixer.fit : Takes what this returns.
 
     Examples
     --------
