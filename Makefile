@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-lowest lint types docs examples clean distclean
+.PHONY: help demo test test-lowest lint types docs examples benchmarks clean distclean
 .DELETE_ON_ERROR:
 
 help: ## say what each target does
@@ -54,6 +54,11 @@ docs: $(VENV)/.installed-docs ## build the documentation, warnings are errors
 examples: $(VENV)/.installed-plot ## run every example, figures in figures/
 	@echo "==> Running the examples"
 	$(BIN)/python examples/demo.py --all
+
+# What has a result is not run again. Give the cytometry as BENCHMARKS_ARGS='--data FILE'.
+benchmarks: $(VENV)/.installed-test ## run the benchmarks without a result, write their page
+	@echo "==> Running the benchmarks"
+	$(BIN)/python -m benchmarks.report $(BENCHMARKS_ARGS)
 
 clean: ## remove what was built, keep the environment
 	rm -rf build dist *.egg-info figures .pytest_cache .mypy_cache .ruff_cache .hypothesis

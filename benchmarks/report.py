@@ -20,8 +20,12 @@ import subprocess
 import sys
 import time
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks.page import write
+from benchmarks.page.results import read_results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -41,26 +45,31 @@ PACKAGES = {
 
 
 class Run(NamedTuple):
-    """A benchmark: its module, its arguments, and whether it takes ``--data``."""
+    """A benchmark: its module, its arguments, and what it cannot do without."""
 
     module: str
     arguments: str = ""
     takes_data: bool = False
+    package: str | None = None
+
+
+def prevalence(name, takes_data=False):
+    return Run("bench_prevalence", f"--sets {name}", takes_data, "quapy")
 
 
 RUNS = {
-    "prevalence-digits": Run("bench_prevalence", "--sets digits"),
-    "prevalence-breast-cancer": Run("bench_prevalence", "--sets breast_cancer"),
-    "prevalence-wine": Run("bench_prevalence", "--sets wine"),
-    "prevalence-hipc-same": Run("bench_prevalence", "--sets 'HIPC same'", True),
-    "prevalence-hipc-other": Run("bench_prevalence", "--sets 'HIPC other'", True),
+    "prevalence-digits": prevalence("digits"),
+    "prevalence-breast-cancer": prevalence("breast_cancer"),
+    "prevalence-wine": prevalence("wine"),
+    "prevalence-hipc-same": prevalence("'HIPC same'", takes_data=True),
+    "prevalence-hipc-other": prevalence("'HIPC other'", takes_data=True),
     "selection": Run("bench_selection"),
     "gallery": Run("bench_gallery_unmixing"),
     "unmixing": Run("bench_unmixing", "table loop memory"),
     "line": Run("bench_line"),
     "hipc": Run("bench_hipc", "--exact 8000 16000", True),
     "hipc-semirelaxed": Run("bench_hipc", "--loss semirelaxed --exact 0", True),
-    "intervals": Run("bench_intervals"),
+    "intervals": Run("bench_intervals", package="quapy"),
     "goodness": Run("bench_goodness"),
     "goodness-euclidean": Run("bench_goodness", "--metric euclidean"),
     "contamination": Run("bench_contamination"),
@@ -124,15 +133,31 @@ def execute(name, run, data):
     (RESULTS / f"{name}.txt").write_text(f"{text}\n{found.stdout}")
 
 
+def page():
+    """The text of the page, from the results that are there, in the order of `RUNS`."""
+    results = read_results(RESULTS)
+    return write({name: results[name] for name in RUNS if name in results})
+
+
 def chosen(options):
     """Names of the runs to do."""
     names = options.only or [
         name for name in RUNS if not (RESULTS / f"{name}.txt").exists()
     ]
-    without = [name for name in names if RUNS[name].takes_data and not options.data]
-    if without:
-        print("Left out, because --data is not given:", *without)
-    return [name for name in names if name not in without]
+    missing = {name: lacks(RUNS[name], options.data) for name in names}
+    for name in names:
+        if missing[name]:
+            print(f"{name} is left out, because {missing[name]}")
+    return [name for name in names if not missing[name]]
+
+
+def lacks(run, data):
+    """Why a benchmark cannot be run here, or None."""
+    if run.takes_data and data is None:
+        return "--data is not given"
+    if run.package and find_spec(run.package) is None:
+        return f"{run.package} is not installed"
+    return None
 
 
 def main():
@@ -148,6 +173,7 @@ def main():
     if not options.write:
         for name in chosen(options):
             execute(name, RUNS[name], options.data)
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

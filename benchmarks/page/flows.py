@@ -1,0 +1,275 @@
+"""How fast flows are, where they end, and what they are used for."""
+
+import numpy as np
+
+from benchmarks.page.rst import (
+    SPACE,
+    heading,
+    needs,
+    only,
+    parts,
+    power,
+    prose,
+    seconds,
+    table,
+)
+
+LOSS = """
+    First the cost of one step: the loss :math:`MW_2^2` between two mixtures, with its
+    gradient, on average over a flow of 50 steps. POT's is ``ot.gmm.gmm_ot_loss`` with
+    autograd. Both were given the same mixtures, in turn. The values of the two differ
+    by {values} at most, relative to them, and the gradients by {gradients}.
+"""
+
+LOSS_MORE = """
+    The ratio grows with the number of components, because POT computes all pairs of
+    components, and skwot those that can matter. At {size} components and features POT
+    takes {pot:.0f} MiB of memory, and skwot {skwot:.0f}.
+
+    Then the whole flow, in 20 dimensions, between mixtures of as many components with
+    equal weights. "Of the start" is the loss at the end, relative to that at the start.
+    POT's gallery loop, Adam with the rate .03, was stopped after {steps_20} and
+    {steps_50} steps.
+"""
+
+ACCURACY_CONCLUSION = """
+    An automatic flow ends at rest within {slowest} s, {least:.0f} to {most:.0f} times
+    sooner than the loop ends its steps, which is still far from the minimum then. If
+    you need the end and not the path, take ``solver="bures"``.
+"""
+
+MINIMA = """
+    {total} random problems with as many components as the target has, so that the least
+    loss is zero. "Stuck" are those that end above a millionth of the first loss. The
+    seconds are the mean of one flow.
+"""
+
+MINIMA_CONCLUSION = """
+    Without swaps {without} of {total} flows end in a local minimum, with them {with_}
+    do. Swaps are on wherever you give no start. They cost {factor:.1f} times the time
+    in the mean.
+"""
+
+REDUCTION = """
+    **Reduction** of 40 components to 8, by ``solver="bures"`` from one start by
+    k-means++, for pixels of a picture (three features) and digits (ten components),
+    with targets from {seeds} seeds of scikit-learn's EM. Losses are :math:`MW_2^2`.
+"""
+
+REDUCTION_CONCLUSION = """
+    Swaps lower the loss of a reduction by {gain:.0f} % in the mean. POT's loop of 100
+    steps, from eight of the target's components drawn at random, on the first seed took
+    {pot} s and ended at {worse} times the loss of the flow with swaps.
+"""
+
+BARYCENTRE = """
+    **Barycentres** of three mixtures, 20 random problems, relative to POT's fixed-point
+    iteration from the same start: "of POT's" is the mean squared distance to the three
+    mixtures, and "faster" the median ratio of the times.
+"""
+
+TRANSPORT = """
+    **Transport** of pixels from one picture's palette to another's, with ten
+    components. "Distance" is :math:`W_2` between 2,000 moved pixels that were not used
+    to fit and as many of the target. Seconds are those of 100,000 pixels; POT's
+    ``gmm_ot_apply_map`` was timed on 2,000.
+"""
+
+TRANSPORT_CONCLUSION = """
+    skwot moves all samples at once, and takes a small fraction of POT's time for the
+    same map. Take ``"random"`` if the moved samples should have the target's
+    distribution, and ``"barycentric"`` if neighbours should stay neighbours.
+"""
+
+CONDITIONS = """
+    Errors against 100 digits of mpmath, for pairs of covariances whose eigenvalues go
+    from one down to the inverse of the condition; the largest of {features} features.
+    The error of the squared distance is relative to it, and that of the map is whitened
+    by both covariances. "Rotated" are two covariances with random axes, "equal" a
+    covariance and itself, and in "units" the condition comes from the units of the
+    features.
+"""
+
+CONDITIONS_CONCLUSION = """
+    Features in different units cost no digits, whatever their condition. Directions in
+    which a component is thin for another reason do: at a condition of 1e12 the distance
+    keeps {distance} digits and the map {map}.
+"""
+
+
+@needs("flow")
+def speed(records):
+    losses, found = parts(records, "loss"), parts(records, "accuracy")
+    rows = [
+        (
+            *r["size"],
+            seconds(r["pot"]),
+            seconds(r["seconds"]),
+            f"{r['ratio']:.1f}",
+        )
+        for r in losses
+    ]
+    flows = [
+        (
+            r["components"],
+            f'"{r["solver"]}"',
+            "fixed" if r["fixed_weights"] else "free",
+            r["steps"],
+            seconds(r["seconds"]),
+            power(r["relative"]),
+            seconds(r["pot"]),
+            power(r["pot_relative"]),
+            f"{r['pot'] / r['seconds']:.0f}",
+        )
+        for r in found
+    ]
+    header = ["components", "solver", "weights", "steps", "seconds", "of the start"]
+    values, gradients = np.max([r["differences"] for r in losses], axis=0)
+    ratios = [r["pot"] / r["seconds"] for r in found]
+    return (
+        heading("How fast are flows?")
+        + prose(LOSS, values=power(values), gradients=power(gradients))
+        + "\n\n"
+        + table(["components", "features", "POT, s", "skwot, s", "ratio"], rows)
+        + prose(LOSS_MORE, **memory(records), **pot_steps(found))
+        + "\n\n"
+        + table([*header, "POT, s", "of the start, POT", "ratio"], flows)
+        + prose(
+            ACCURACY_CONCLUSION,
+            slowest=seconds(max(r["seconds"] for r in found)),
+            least=min(ratios),
+            most=max(ratios),
+        )
+    )
+
+
+def memory(records):
+    pot, skwot = parts(records, "memory")
+    both = " and ".join(map(str, pot["size"]))
+    return {"size": both, "pot": pot["growth"], "skwot": skwot["growth"]}
+
+
+def pot_steps(found):
+    return {f"steps_{r['components']}": r["pot_steps"] for r in found}
+
+
+@needs("flow-uses")
+def minima(records):
+    found = parts(records, "minima")
+    rows = [
+        (
+            *r["size"],
+            r["problems"],
+            *r["stuck"],
+            *(seconds(value) for value in r["seconds"]),
+        )
+        for r in found
+    ]
+    stuck = np.sum([r["stuck"] for r in found], axis=0)
+    times = np.sum([r["seconds"] for r in found], axis=0)
+    total = sum(r["problems"] for r in found)
+    header = ["components", "features", "problems", "stuck", "stuck, swaps"]
+    return (
+        heading("How far do flows end from the minimum?")
+        + prose(MINIMA, total=total)
+        + "\n\n"
+        + table([*header, "seconds", "seconds, swaps"], rows)
+        + prose(
+            MINIMA_CONCLUSION,
+            total=total,
+            without=stuck[0],
+            with_=stuck[1] or "none",
+            factor=times[1] / times[0],
+        )
+    )
+
+
+def reductions(records):
+    found = parts(records, "reduction")
+    rows = [
+        (
+            r["data"],
+            r["seed"],
+            *(cell for how in ("without", "with") for cell in loss_and_time(r[how])),
+        )
+        for r in found
+    ]
+    header = ["data", "seed", "loss", "seconds", "loss, swaps", "seconds, swaps"]
+    pots = [r for r in found if "pot" in r]
+    figures = {
+        "gain": 1e2 * np.mean([1 - r["with"][0] / r["without"][0] for r in found]),
+        "pot": " and ".join(seconds(r["pot"][1]) for r in pots),
+        "worse": " and ".join(f"{r['pot'][0] / r['with'][0]:.2f}" for r in pots),
+    }
+    return (
+        prose(REDUCTION, seeds=len({r["seed"] for r in found}))
+        + "\n\n"
+        + table(header, rows)
+        + prose(REDUCTION_CONCLUSION, **figures)
+    )
+
+
+def loss_and_time(pair):
+    return f"{pair[0]:.5f}", seconds(pair[1])
+
+
+def barycentres(records):
+    rows = [
+        (
+            r["how"],
+            f"{min(r['ratios']):.3f}",
+            f"{np.median(r['ratios']):.3f}",
+            f"{max(r['ratios']):.3f}",
+            f"{r['speed']:.0f}",
+        )
+        for r in parts(records, "barycentre")
+    ]
+    header = ["flow", "of POT's, least", "median", "largest", "faster"]
+    return prose(BARYCENTRE) + "\n\n" + table(header, rows)
+
+
+def transports(records):
+    rows = [
+        (
+            f'"{r["method"]}"',
+            seconds(1e5 * r["seconds"]),
+            seconds(1e5 * r["pot"]),
+            *(f"{distance:.4f}" for distance in r["distances"]),
+        )
+        for r in parts(records, "transport")
+    ]
+    header = ["method", "seconds", "POT, s", "distance", "distance, POT"]
+    return prose(TRANSPORT) + "\n\n" + table(header, rows) + prose(TRANSPORT_CONCLUSION)
+
+
+@needs("flow-uses")
+def uses(records):
+    return "\n\n".join(
+        [
+            heading("What are flows used for, and how well?").rstrip(),
+            reductions(records),
+            barycentres(records).rstrip(),
+            transports(records),
+        ]
+    )
+
+
+@needs("conditions")
+def conditions(records):
+    exponents = sorted({r["exponent"] for r in records})
+    worst = {
+        e: np.max([r["errors"] for r in only(records, exponent=e)], axis=0)
+        for e in exponents
+    }
+    rows = [(f"1e{e}", *(power(x) for x in worst[e].ravel())) for e in exponents]
+    kinds = ("rotated", "equal", "units")
+    header = [f"{kind},{SPACE}{what}" for kind in kinds for what in ("distance", "map")]
+    features = [str(d) for d in sorted({r["features"] for r in records})]
+    distance, map_ = (int(-np.log10(x)) for x in worst[12][0])
+    return (
+        heading("What digits remain for ill-conditioned covariances?")
+        + prose(CONDITIONS, features=f"{', '.join(features[:-1])} and {features[-1]}")
+        + "\n\n"
+        + table(["condition", *header], rows)
+        + prose(CONDITIONS_CONCLUSION, distance=distance, map=map_)
+    )
