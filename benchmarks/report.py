@@ -57,6 +57,12 @@ def prevalence(name, takes_data=False):
     return Run("bench_prevalence", f"--sets {name}", takes_data, "quapy")
 
 
+def intervals(cases):
+    return Run(
+        "bench_intervals", f"--draws 60 --minutes 60 --cases {cases}", package="quapy"
+    )
+
+
 RUNS = {
     "prevalence-digits": prevalence("digits"),
     "prevalence-breast-cancer": prevalence("breast_cancer"),
@@ -69,7 +75,10 @@ RUNS = {
     "line": Run("bench_line"),
     "hipc": Run("bench_hipc", "--exact 8000 16000", True),
     "hipc-semirelaxed": Run("bench_hipc", "--loss semirelaxed --exact 0", True),
-    "intervals": Run("bench_intervals", package="quapy"),
+    "intervals": intervals("semirelaxed 'semirelaxed, classifier'"),
+    "intervals-transport": intervals(
+        "'W1, components' 'W1, debiased' 'W1, classifier' --sets breast_cancer"
+    ),
     "goodness": Run("bench_goodness"),
     "goodness-euclidean": Run("bench_goodness", "--metric euclidean"),
     "contamination": Run("bench_contamination"),

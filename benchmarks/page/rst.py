@@ -8,15 +8,18 @@ import numpy as np
 SPACE = "\N{NO-BREAK SPACE}"
 
 
-def needs(*names):
-    """Mark a function of the results that makes a section with the results it uses."""
+def needs(*names, also=()):
+    """Mark a function that makes a section with the results that it is made from.
+
+    It gets the records of each result, also of those in `also` that are there.
+    """
 
     def mark(function):
         @functools.wraps(function)
         def section(results):
-            return function(*(results[name].records for name in names)) + origin(
-                results, names
-            )
+            used = [*names, *(name for name in also if name in results)]
+            text = function(*(results[name].records for name in used))
+            return text + origin(results, used)
 
         section.needs = set(names)
         return section
@@ -26,15 +29,17 @@ def needs(*names):
 
 def origin(results, names):
     """The scripts and the command that the section above comes from."""
-    modules = {results[name].header["command"].split()[2] for name in names}
-    scripts = " and ".join(
-        f"``{module.replace('.', '/')}.py``" for module in sorted(modules)
+    headers = [results[name].header for name in names]
+    modules = sorted({header["command"].split()[2] for header in headers})
+    scripts = " and ".join(f"``{module.replace('.', '/')}.py``" for module in modules)
+    data = any("--data" in header["command"] for header in headers)
+    command = " ".join(
+        ["python -m benchmarks.report --only", *names, *(["--data FILE"] * data)]
     )
-    seconds = sum(float(results[name].header["took"].split()[0]) for name in names)
-    minutes = max(1, round(seconds / 60))
+    taken = sum(float(header["took"].split()[0]) for header in headers)
     return "\n\n" + prose(
-        f"Script: {scripts}. Command: ``python -m benchmarks.report --only "
-        f"{' '.join(names)}``, which took {minutes} min."
+        f"Script: {scripts}. Command: ``{command}``. It took "
+        f"{max(1, round(taken / 60))} min."
     )
 
 

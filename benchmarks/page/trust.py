@@ -25,8 +25,8 @@ GOODNESS = """
     :meth:`~WassersteinUnmixer.goodness_of_fit` with ``loss="semirelaxed"`` on targets
     of 200 rows, {draws} draws. The table has the share of p-values, in per cent, that
     are at most .05. Where the target is a mixture of the sources, it should be 5;
-    elsewhere it is how often the test finds out, and should be high. "auto" and
-    "euclidean" are the metric.
+    elsewhere it is how often the test finds out, and should be high. The columns are
+    metrics.
 """
 
 GOODNESS_ROWS = {
@@ -40,8 +40,7 @@ GOODNESS_ROWS = {
 GOODNESS_CONCLUSION = """
     With the default metric the test finds all three kinds of fault nearly always. On
     digits it finds fault with {level:.0f} % of the mixtures, which is a little too
-    often: so take a p-value between .01 and .05 for a hint. The Euclidean metric keeps
-    the level, but sees blends and shifts less often.
+    often: so take a p-value between .01 and .05 for a hint.
 """
 
 FOREIGN = """
@@ -67,8 +66,8 @@ FOREIGN_CONCLUSION = """
 """
 
 
-@needs("intervals")
-def intervals(records):
+@needs("intervals", also=["intervals-transport"])
+def intervals(*runs):
     rows = [
         (
             r["set"].replace("_", " "),
@@ -79,7 +78,8 @@ def intervals(records):
             f"{r['ratio']:.2f}",
             seconds(r["seconds"]) if r["seconds"] else "",
         )
-        for r in records
+        for run in runs
+        for r in run
     ]
     header = ["set", "method", "draws", "coverage, %", "width", "to EMQ's", "seconds"]
     return (
@@ -91,7 +91,7 @@ def intervals(records):
     )
 
 
-@needs("goodness", "goodness-euclidean")
+@needs("goodness", also=["goodness-euclidean"])
 def goodness(*runs):
     shares = [
         {(r["sources"], r["target"]): 1e2 * r["share"] for r in run} for run in runs
@@ -105,7 +105,7 @@ def goodness(*runs):
         heading("Does the test of fit hold its level and find faults?")
         + prose(GOODNESS, draws=draws)
         + "\n\n"
-        + table(["target", "auto", "euclidean"], rows)
+        + table(["target", *(f'"{run[0]["metric"]}"' for run in runs)], rows)
         + prose(GOODNESS_CONCLUSION, level=shares[0]["digits", "mixture"])
     )
 
