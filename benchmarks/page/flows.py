@@ -3,7 +3,6 @@
 import numpy as np
 
 from benchmarks.page.rst import (
-    SPACE,
     heading,
     needs,
     only,
@@ -86,15 +85,23 @@ CONDITIONS = """
     from one down to the inverse of the condition; the largest of {features} features.
     The error of the squared distance is relative to it, and that of the map is whitened
     by both covariances. "Rotated" are two covariances with random axes, "equal" a
-    covariance and itself, and in "units" the condition comes from the units of the
-    features.
+    covariance and itself, whose distance is zero, and in "units" the condition comes
+    from the units of the features.
 """
 
 CONDITIONS_CONCLUSION = """
-    Features in different units cost no digits, whatever their condition. Directions in
-    which a component is thin for another reason do: at a condition of 1e12 the distance
-    keeps {distance} digits and the map {map}.
+    The distance keeps all its digits. The map keeps {units} digits at a condition of
+    1e12 where that comes from units, so there is no need to scale features for the sake
+    of digits. Where components are thin in other directions, it keeps {rotated}.
 """
+
+CELLS = {
+    "rotated, distance": (0, 0),
+    "rotated, map": (0, 1),
+    "equal, map": (1, 1),
+    "units, distance": (2, 0),
+    "units, map": (2, 1),
+}
 
 
 @needs("flow")
@@ -256,20 +263,22 @@ def uses(records):
 
 @needs("conditions")
 def conditions(records):
-    exponents = sorted({r["exponent"] for r in records})
+    # At condition one the covariances are equal, and the distance is zero.
+    exponents = sorted({r["exponent"] for r in records} - {0})
     worst = {
         e: np.max([r["errors"] for r in only(records, exponent=e)], axis=0)
         for e in exponents
     }
-    rows = [(f"1e{e}", *(power(x) for x in worst[e].ravel())) for e in exponents]
-    kinds = ("rotated", "equal", "units")
-    header = [f"{kind},{SPACE}{what}" for kind in kinds for what in ("distance", "map")]
+    rows = [
+        (f"1e{e}", *(power(worst[e][cell]) for cell in CELLS.values()))
+        for e in exponents
+    ]
     features = [str(d) for d in sorted({r["features"] for r in records})]
-    distance, map_ = (int(-np.log10(x)) for x in worst[12][0])
+    digits = np.floor(-np.log10(worst[12])).astype(int)
     return (
         heading("What digits remain for ill-conditioned covariances?")
         + prose(CONDITIONS, features=f"{', '.join(features[:-1])} and {features[-1]}")
         + "\n\n"
-        + table(["condition", *header], rows)
-        + prose(CONDITIONS_CONCLUSION, distance=distance, map=map_)
+        + table(["condition", *CELLS], rows)
+        + prose(CONDITIONS_CONCLUSION, rotated=digits[0, 1], units=digits[2, 1])
     )

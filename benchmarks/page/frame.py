@@ -28,12 +28,13 @@ BEGINNING = """
 
     - **Times** are in seconds, on one thread.
 
-    - **Ratios** are of two runs on the same machine that alternate, and have no unit.
-    They are a better guide to another machine than seconds are.
+    - **Ratios** compare two runs on the same machine, and have no unit. They are a
+    better guide to another machine than seconds are.
 
     - **Memory** is in MiB.
 
-    Errors are the same in each run. Times differ from run to run, by a third at times.
+    Errors are the same in each run. Times are not: they were taken on a machine that
+    had other work to do, where a run can take twice as long as on an idle one.
 """
 
 AGAIN = """
@@ -71,33 +72,28 @@ def beginning():
 
 
 def machines(results):
-    """Processor and versions, with the names of the runs where these differ."""
+    """Processor, versions and date, with the names of the runs where these differ."""
     found = {}
     for name, result in results.items():
-        found.setdefault((result.header["processor"], versions(result)), []).append(
-            name
-        )
+        known = (result.header[key] for key in ("processor", "versions", "date"))
+        found.setdefault(tuple(known), []).append(name)
     texts = []
-    for (processor, packages), names in found.items():
-        which = "" if len(found) == 1 else f" ({', '.join(names)})"
-        texts.append(f"{processor}, one thread; {packages}{which}.")
+    for (processor, versions, date), names in found.items():
+        which = "" if len(found) == 1 else f" These are {', '.join(names)}."
+        texts.append(f"Measured on {date}, {processor}, one thread; {versions}.{which}")
     return "\n\n".join(prose(text) for text in texts)
-
-
-def versions(result):
-    return result.header["versions"]
 
 
 def end(results):
     rows = [
-        (f"``{name}``", result.header["date"], result.header["took"].removesuffix(" s"))
+        (f"``{name}``", result.header["took"].removesuffix(" s"))
         for name, result in results.items()
     ]
     return (
         heading("Machine, versions, and how to run it again")
         + machines(results)
         + "\n\n"
-        + table(["run", "date", "seconds"], rows)
+        + table(["run", "seconds"], rows)
         + prose(AGAIN)
         + "\n\n"
         + COMMANDS

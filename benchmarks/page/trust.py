@@ -59,9 +59,9 @@ FOREIGN = """
 
 FOREIGN_CONCLUSION = """
     For spectra, set ``outlier_cost`` to a few times the precision of the positions: the
-    error then falls from {balanced:.0f} to {error:.2f}. A value that is too high, a
-    fifth of the distance of two peaks, leaves {high:.1f}. For digits ``"auto"`` takes
-    the error from {digits:.1f} to {auto:.1f}, and costs a little, {lost:.1f} instead of
+    error then falls from {balanced:.0f} to {error}. A value that is too high, a fifth
+    of the distance of two peaks, leaves {high:.1f}. For digits ``"auto"`` takes the
+    error from {digits:.1f} to {auto:.1f}, and costs a little, {lost:.1f} instead of
     {kept:.1f}, where nothing is foreign.
 """
 
@@ -110,6 +110,10 @@ def goodness(*runs):
     )
 
 
+def few(error):
+    return f"{error:.1f}" if error >= 0.05 else "less than 0.1"
+
+
 @needs("contamination")
 def contamination(records):
     rows = [
@@ -126,7 +130,7 @@ def contamination(records):
     foreign, none = records[-2:]
     figures = {
         "balanced": narrow["balanced"],
-        "error": narrow["error"],
+        "error": few(narrow["error"]),
         "high": wide["error"],
         "digits": foreign["balanced"],
         "auto": foreign["error"],
