@@ -59,7 +59,7 @@ def prevalence(name, takes_data=False):
 
 def intervals(cases):
     return Run(
-        "bench_intervals", f"--draws 60 --minutes 60 --cases {cases}", package="quapy"
+        "bench_intervals", f"--draws 50 --minutes 60 --cases {cases}", package="quapy"
     )
 
 
@@ -79,8 +79,8 @@ RUNS = {
     "intervals-transport": intervals(
         "'W1, components' 'W1, debiased' 'W1, classifier' --sets breast_cancer"
     ),
-    "goodness": Run("bench_goodness"),
-    "goodness-euclidean": Run("bench_goodness", "--metric euclidean"),
+    "goodness": Run("bench_goodness", "--draws 100"),
+    "goodness-euclidean": Run("bench_goodness", "--draws 100 --metric euclidean"),
     "contamination": Run("bench_contamination"),
     "flow": Run("bench_flow"),
     "flow-uses": Run("bench_flow_uses"),

@@ -39,8 +39,8 @@ GOODNESS_ROWS = {
 
 GOODNESS_CONCLUSION = """
     With the default metric the test finds all three kinds of fault nearly always. On
-    digits it finds fault with {level:.0f} % of the mixtures, which is a little too
-    often: so take a p-value between .01 and .05 for a hint.
+    digits it also finds fault with {level} % of the mixtures: so take a p-value between
+    .01 and .05 for a hint, not for a proof.
 """
 
 FOREIGN = """
@@ -91,14 +91,19 @@ def intervals(*runs):
     )
 
 
+def per_cent(share, draws):
+    """With the standard error of a share."""
+    return spread(1e2 * share, 1e2 * (share * (1 - share) / draws) ** 0.5)
+
+
 @needs("goodness", also=["goodness-euclidean"])
 def goodness(*runs):
     shares = [
-        {(r["sources"], r["target"]): 1e2 * r["share"] for r in run} for run in runs
+        {(r["sources"], r["target"]): per_cent(r["share"], r["draws"]) for r in run}
+        for run in runs
     ]
     rows = [
-        (name, *(f"{found[key]:.1f}" for found in shares))
-        for key, name in GOODNESS_ROWS.items()
+        (name, *(found[key] for found in shares)) for key, name in GOODNESS_ROWS.items()
     ]
     draws = " or ".join(str(n) for n in sorted({run[0]["draws"] for run in runs}))
     return (
