@@ -1,9 +1,11 @@
 """The user guide's page on benchmarks, and the results in the repository it is from."""
 
+import numpy as np
 import pytest
 
 from benchmarks.page.results import read_results
 from benchmarks.page.rst import prose, seconds, table
+from benchmarks.records import read_records, record
 from benchmarks.report import PAGE, RESULTS, RUNS, header, page
 
 FOUND = read_results(RESULTS)
@@ -19,6 +21,13 @@ def test_result_says_how_it_was_made(name):
     assert made["command"] == header(RUNS[name])["command"]
     assert made.keys() == {*header(RUNS[name]), "took"}
     assert FOUND[name].records
+
+
+def test_records_are_read_back_from_what_is_printed(capsys):
+    print("a table for people")
+    record(error=np.float64(0.5), sizes=np.arange(2), name="W1")
+    found = read_records(capsys.readouterr().out)
+    assert found == [{"error": 0.5, "sizes": [0, 1], "name": "W1"}]
 
 
 def test_table_aligns_its_columns():
