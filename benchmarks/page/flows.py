@@ -62,22 +62,29 @@ REDUCTION_CONCLUSION = """
 """
 
 BARYCENTRE = """
-    **Barycentres** of three mixtures, 20 random problems, relative to POT's fixed-point
-    iteration from the same start: "of POT's" is the mean squared distance to the three
-    mixtures, and "faster" the median ratio of the times.
+    **Barycentres** of three mixtures, 20 random problems, relative to 100 iterations of
+    POT's ``gmm_barycenter_fixed_point`` from the same start, whose weights it keeps.
+    The columns are the mean squared distance to the three mixtures, as a part of POT's,
+    and the median ratio of the times.
+"""
+
+BARYCENTRE_CONCLUSION = """
+    The flow ends nearer to the mixtures than POT's iteration in each problem: at most
+    at {largest} of its distance. Swaps come nearest, and take most of the time.
 """
 
 TRANSPORT = """
     **Transport** of pixels from one picture's palette to another's, with ten
     components. "Distance" is :math:`W_2` between 2,000 moved pixels that were not used
     to fit and as many of the target. Seconds are those of 100,000 pixels; POT's
-    ``gmm_ot_apply_map`` was timed on 2,000.
+    ``gmm_ot_apply_map`` was timed on 2,000, and its time multiplied by 50.
 """
 
 TRANSPORT_CONCLUSION = """
-    skwot moves all samples at once, and takes a small fraction of POT's time for the
-    same map. Take ``"random"`` if the moved samples should have the target's
-    distribution, and ``"barycentric"`` if neighbours should stay neighbours.
+    Both packages compute the same maps, and skwot takes {barycentric:.0f} and
+    {random:.0f} times less time for them. Take ``"random"`` if the moved samples should
+    have the target's distribution, and ``"barycentric"`` if neighbours should stay
+    neighbours.
 """
 
 CONDITIONS = """
@@ -231,8 +238,13 @@ def barycentres(records):
         )
         for r in parts(records, "barycentre")
     ]
-    header = ["flow", "of POT's, least", "median", "largest", "faster"]
-    return prose(BARYCENTRE) + "\n\n" + table(header, rows)
+    largest = max(max(r["ratios"]) for r in parts(records, "barycentre"))
+    return (
+        prose(BARYCENTRE)
+        + "\n\n"
+        + table(["flow", "least", "median", "largest", "times faster"], rows)
+        + prose(BARYCENTRE_CONCLUSION, largest=f"{largest:.2f}")
+    )
 
 
 def transports(records):
@@ -245,8 +257,14 @@ def transports(records):
         )
         for r in parts(records, "transport")
     ]
+    faster = {r["method"]: r["pot"] / r["seconds"] for r in parts(records, "transport")}
     header = ["method", "seconds", "POT, s", "distance", "distance, POT"]
-    return prose(TRANSPORT) + "\n\n" + table(header, rows) + prose(TRANSPORT_CONCLUSION)
+    return (
+        prose(TRANSPORT)
+        + "\n\n"
+        + table(header, rows)
+        + prose(TRANSPORT_CONCLUSION, **faster)
+    )
 
 
 @needs("flow-uses")

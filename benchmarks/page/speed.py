@@ -50,8 +50,8 @@ ABOUT_CYTOMETRY = """
 """
 
 LARGE_CONCLUSION = """
-    With a single feature the default loss is evaluated by sorting, and a million rows
-    take seconds. With several features an exact solve takes more than quadratic time:
+    With a single feature the default loss is evaluated by sorting, and two million rows
+    take {line} s. With several features an exact solve takes more than quadratic time:
     beyond ten or twenty thousand rows on each side set ``max_support``, or take
     ``loss="semirelaxed"``. No solve by "lp" holds the matrix of costs, which alone
     would take {dense:,.0f} MiB at 10,000 rows a side.
@@ -166,5 +166,9 @@ def large(unmixing, line, *runs):
         + prose(LARGE + ABOUT_CYTOMETRY * bool(runs))
         + "\n\n"
         + table(header, lines)
-        + prose(LARGE_CONCLUSION, dense=parts(unmixing, "memory")[0]["dense"])
+        + prose(
+            LARGE_CONCLUSION,
+            dense=parts(unmixing, "memory")[0]["dense"],
+            line=seconds(line[0]["seconds"]),
+        )
     )
