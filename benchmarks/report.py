@@ -59,7 +59,7 @@ def prevalence(name, takes_data=False):
 
 def intervals(cases):
     return Run(
-        "bench_intervals", f"--draws 50 --minutes 60 --cases {cases}", package="quapy"
+        "bench_intervals", f"--draws 40 --minutes 60 --cases {cases}", package="quapy"
     )
 
 
@@ -67,8 +67,8 @@ RUNS = {
     "prevalence-digits": prevalence("digits"),
     "prevalence-breast-cancer": prevalence("breast_cancer"),
     "prevalence-wine": prevalence("wine"),
-    "prevalence-hipc-same": prevalence("'HIPC same'", takes_data=True),
-    "prevalence-hipc-other": prevalence("'HIPC other'", takes_data=True),
+    "prevalence-hipc-same": prevalence("'HIPC same' --draws 20", takes_data=True),
+    "prevalence-hipc-other": prevalence("'HIPC other' --draws 20", takes_data=True),
     "selection": Run("bench_selection"),
     "gallery": Run("bench_gallery_unmixing"),
     "unmixing": Run("bench_unmixing", "table loop memory"),

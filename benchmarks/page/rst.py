@@ -36,9 +36,10 @@ def origin(results, names):
     command = " ".join(
         ["python -m benchmarks.report --only", *names, *(["--data FILE"] * data)]
     )
+    title = "Script" if len(modules) == 1 else "Scripts"
     taken = sum(float(header["took"].split()[0]) for header in headers)
     return "\n\n" + prose(
-        f"Script: {scripts}. Command: ``{command}``. It took "
+        f"{title}: {scripts}. Command: ``{command}``. It took "
         f"{max(1, round(taken / 60))} min."
     )
 

@@ -25,10 +25,9 @@ ROWS = """
 """
 
 ROWS_CONCLUSION = """
-    From about 2,000 rows on each side, the whole fit takes less time than the one
-    transport problem at its solution, because it needs no matrix of costs. The descent
-    solves {least} to {most} transport problems instead, the more the more sources there
-    are.
+    From about 2,000 rows on each side, the whole fit takes about as long as the one
+    transport problem at its solution, or less. The descent solves {least} to {most}
+    transport problems instead, the more the more sources there are.
 
     On the problem of POT's gallery (100 rows of the target, two sources of 50), the
     default takes {fit} s, and the gallery's loop of 500 steps {loop} s: {ratio:.0f}
