@@ -59,7 +59,7 @@ def prevalence(name, takes_data=False):
 
 def intervals(cases):
     return Run(
-        "bench_intervals", f"--draws 40 --minutes 60 --cases {cases}", package="quapy"
+        "bench_intervals", f"--draws 30 --minutes 60 --cases {cases}", package="quapy"
     )
 
 
