@@ -69,6 +69,11 @@ dist: $(VENV)/.installed-dist ## build the archives, and try them in an empty en
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python tools/check_dist.py
 
+# What has a result is not run again. Give the cytometry as BENCHMARKS_ARGS='--data FILE'.
+benchmarks: $(VENV)/.installed-test ## run the benchmarks without a result, write their page
+	@echo "==> Running the benchmarks"
+	$(BIN)/python -m benchmarks.report $(BENCHMARKS_ARGS)
+
 clean: ## remove what was built, keep the environment
 	rm -rf build dist *.egg-info figures .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst

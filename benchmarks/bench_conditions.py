@@ -12,6 +12,7 @@ import argparse
 
 import numpy as np
 
+from benchmarks.records import record
 from tests._gmm.test_gaussians import errors, with_condition
 
 
@@ -29,11 +30,12 @@ def main():
             scaled = [
                 units * with_condition(10, d, rng) * units[:, None] for _ in range(2)
             ]
-            cells = [
-                "{:.0e} {:.0e}".format(*errors(*pair))
-                for pair in ((first, second), (first, first), scaled)
+            found = [
+                errors(*pair) for pair in ((first, second), (first, first), scaled)
             ]
+            cells = ["{:.0e} {:.0e}".format(*pair) for pair in found]
             print(f"1e{exponent:02d}, {d:2d}:", ", ".join(cells), flush=True)
+            record(exponent=exponent, features=d, errors=np.array(found, float))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ Two problems, each with and without foreign material:
   sources and makes up 20 % of the target. ``outlier_cost="auto"``.
 
 Prints the mean absolute error of the weights (of the known sources, which sum to one)
-beside that of the balanced estimate, their ratio, `unexplained_`, and "clean", the
-error of a balanced estimate on the target without what is foreign in it.
+in thousandths beside that of the balanced estimate, their ratio, `unexplained_`, and
+"clean", the error of a balanced estimate on the target without what is foreign in it.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.records import record
 from skwot import WassersteinUnmixer, stack_sources
 from skwot.exceptions import IdentifiabilityWarning
 
@@ -120,12 +121,22 @@ def digits(n_foreign, n_splits, seed):
 
 
 def report(name, found):
-    balanced, other, clean, unexplained = found.T
+    balanced, other, clean, unexplained = 1e3 * found.T
     print(
-        f"{name:53s} {len(found):5d} {balanced.mean():8.4f} {other.mean():8.4f} "
-        f"{other.max():8.4f} {other.mean() / balanced.mean():6.2f} {clean.mean():8.4f} "
-        f"{unexplained.mean():8.3f} +- {unexplained.std(ddof=1):.3f}",
+        f"{name:53s} {len(found):5d} {balanced.mean():8.2f} {other.mean():8.2f} "
+        f"{other.max():8.2f} {other.mean() / balanced.mean():6.3f} {clean.mean():8.2f} "
+        f"{unexplained.mean():8.0f} +- {unexplained.std(ddof=1):.0f}",
         flush=True,
+    )
+    record(
+        target=name,
+        draws=len(found),
+        balanced=balanced.mean(),
+        error=other.mean(),
+        largest=other.max(),
+        clean=clean.mean(),
+        unexplained=unexplained.mean(),
+        spread=unexplained.std(ddof=1),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import ot
 import torch
 
+from benchmarks.records import record
 from skwot._gmm.flow import flow_mixture
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import mw2
@@ -124,6 +125,14 @@ def compare_losses():
             f"gradients to {differences[1]:.1e}",
             flush=True,
         )
+        record(
+            part="loss",
+            size=[n_components, n_features],
+            pot=pots / 1e3,
+            seconds=ours / 1e3,
+            ratio=np.median(ratios),
+            differences=differences,
+        )
 
 
 def peak_memory():
@@ -151,6 +160,7 @@ def print_memory_growth(name, n_components, n_features):
         parameters[2] = ot.utils.proj_SDP(parameters[2], vmin=1e-6)
     growth = (peak_memory() - before) / 1024
     print(f"peak memory at ({n_components}, {n_features}): {name} {growth:.0f} MB")
+    record(part="memory", name=name, size=[n_components, n_features], growth=growth)
 
 
 def pot_loop(initial, target, learning_rate, n_steps):
@@ -192,10 +202,10 @@ def compare_accuracy():
         for solver in ("pgd", "bures"):
             for fixed in (True, False):
                 settings = Settings(solver=solver, fixed_weights=fixed, max_iter=500)
-                print_accuracy(pair, settings, seconds)
+                print_accuracy(pair, settings, seconds, losses)
 
 
-def print_accuracy(pair, settings, pot_seconds):
+def print_accuracy(pair, settings, pot_seconds, pot_losses):
     runs = []
     for _ in range(3):
         start = time.perf_counter()
@@ -208,6 +218,18 @@ def print_accuracy(pair, settings, pot_seconds):
         f"{relative:.1e} of the first loss, {pot_seconds / np.median(runs):.0f} times "
         "faster",
         flush=True,
+    )
+    record(
+        part="accuracy",
+        components=len(pair[0].weights),
+        solver=settings.solver,
+        fixed_weights=settings.fixed_weights,
+        seconds=np.median(runs),
+        steps=len(flow.losses) - 1,
+        relative=relative,
+        pot=pot_seconds,
+        pot_steps=len(pot_losses),
+        pot_relative=pot_losses[-1] / pot_losses[0],
     )
 
 

@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from benchmarks.bench_flow import pot_loop, random_mixture
+from benchmarks.records import record
 from skwot import GMMFlowFitter
 from skwot._gmm.flow import flow_mixture
 from skwot._gmm.settings import Settings
@@ -51,6 +52,7 @@ def compare_reductions():
                 target = GaussianMixture(40, random_state=seed).fit(X)
             parameters = target.weights_, target.means_, target.covariances_
             report = f"{name}, GaussianMixture(40, random_state={seed}): MW2^2"
+            found = {}
             for swaps in (False, True):
                 flow = GMMFlowFitter(
                     8,
@@ -64,6 +66,7 @@ def compare_reductions():
                 flow.fit(X)
                 seconds = time.perf_counter() - start
                 how = "with" if swaps else "without"
+                found[how] = flow.loss_, seconds
                 report += f" {flow.loss_:.5f} in {seconds:.2f} s {how} swaps,"
             if seed == SEEDS[0]:
                 rng = np.random.default_rng(seed)
@@ -73,7 +76,9 @@ def compare_reductions():
                 losses = pot_loop(initial, parameters, 0.01, 100)
                 seconds = time.perf_counter() - start
                 report += f" POT's loop {min(losses):.5f} in {seconds:.1f} s"
+                found["pot"] = min(losses), seconds
             print(report.rstrip(","), flush=True)
+            record(part="reduction", data=name, seed=seed, **found)
 
 
 def compare_barycentres():
@@ -120,6 +125,7 @@ def compare_barycentres():
             f"{np.median(speed):.0f} times faster (median)",
             flush=True,
         )
+        record(part="barycentre", how=name, ratios=ratio, speed=np.median(speed))
 
 
 def count_local_minima():
@@ -142,6 +148,13 @@ def count_local_minima():
                 f"({milliseconds[1]:.0f} ms)",
                 flush=True,
             )
+            record(
+                part="minima",
+                size=[size, n_features],
+                problems=N_PROBLEMS,
+                stuck=stuck,
+                seconds=seconds / N_PROBLEMS,
+            )
 
 
 def compare_expansion():
@@ -161,6 +174,7 @@ def compare_expansion():
     print(f"5 -> 50, d = 10: POT's loop {min(losses):.4f}")
     for name, loss in results.items():
         print(f"    {name}: {loss:.4f}")
+    record(part="expansion", pot=min(losses), **results)
 
 
 def compare_transport():
@@ -198,6 +212,13 @@ def compare_transport():
             f"{np.median(seconds):.3f} s (POT, 2,000 pixels: {pot_seconds:.2f} s); "
             f"held-out W2 {distances[0]:.4f}, POT {distances[1]:.4f}",
             flush=True,
+        )
+        record(
+            part="transport",
+            method=method,
+            seconds=np.median(seconds) / len(many),
+            pot=pot_seconds / len(held_out[0]),
+            distances=distances,
         )
 
 

@@ -9,6 +9,7 @@ problems and the ratio of the times (medians of interleaved runs).
 import time
 from statistics import median
 
+from benchmarks.records import record
 from skwot import WassersteinUnmixer, stack_sources
 from tests.gallery import unmixing_data, unmixing_loop
 
@@ -41,6 +42,13 @@ def main():
     )
     loop, fit = median(loop_times), median(fit_times)
     print(f"loop {loop:.3f} s, default {fit:.4f} s: {loop / fit:.0f} times faster")
+    record(
+        loop=loop,
+        fit=fit,
+        loop_loss=losses.min(),
+        loss=unmixer.loss_,
+        gap=unmixer.dual_gap_,
+    )
 
 
 if __name__ == "__main__":

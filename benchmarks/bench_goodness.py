@@ -18,6 +18,7 @@ import numpy as np
 from scipy.stats import kstest
 from sklearn.datasets import load_digits
 
+from benchmarks.records import record
 from skwot import WassersteinUnmixer
 
 N_ROWS = 200
@@ -94,6 +95,14 @@ def main():
                 f"{draw.__name__}, {name}: {share:.3f} of {len(values)} p-values are "
                 f"at most .05{test}",
                 flush=True,
+            )
+            record(
+                metric=options.metric,
+                sources=draw.__name__,
+                target=name,
+                draws=len(values),
+                share=share,
+                uniform=uniform,
             )
 
 

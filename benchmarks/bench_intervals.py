@@ -15,8 +15,8 @@ features, also with such probabilities. What plain resampling makes of rows whos
 classes are known shows how much is left to any method.
 
 Prints the share of intervals that cover, at a nominal 95 %, with its standard error
-over draws, their mean width, the ratio of that to EMQ's, and the time of an interval
-without that of fitting.
+over draws, both in per cent, their mean width in thousandths of a prevalence, the ratio
+of that to EMQ's, and the time of an interval without that of fitting.
 
 QuaPy is used where it is installed: ``AggregativeBootstrap`` with its defaults, which
 draws 500 samples of the target's rows and none of the sources'.
@@ -33,6 +33,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.records import record
 from skwot import WassersteinUnmixer
 
 try:
@@ -150,15 +151,26 @@ def run(name, options):
 def report(name, n_resamples, covers, widths, seconds):
     n = len(next(iter(covers.values())))
     print(f"\n{name}: {n} draws of {N_ROWS} rows, {n_resamples} replicates")
-    print(f"{'method':28s} {'coverage':>14s} {'width':>6s} {'/ EMQ':>6s} {'s':>6s}")
+    print(f"{'method':33s} {'coverage':>12s} {'width':>6s} {'/ EMQ':>6s} {'s':>6s}")
     for method, covered in covers.items():
         shares = np.mean(covered, axis=1)
+        error = 1e2 * shares.std() / n**0.5
         width = np.mean(widths[method])
         ratio = width / np.mean(widths[REFERENCE]) if REFERENCE in widths else np.nan
         print(
-            f"{method:28s} {shares.mean():6.3f} +- {shares.std() / n**0.5:.3f} "
-            f"{width:6.3f} {ratio:6.2f} {np.mean(seconds[method]):6.2f}",
+            f"{method:33s} {1e2 * shares.mean():5.1f} +- {error:.1f} "
+            f"{1e3 * width:6.0f} {ratio:6.2f} {np.median(seconds[method]):6.2f}",
             flush=True,
+        )
+        record(
+            set=name,
+            method=method,
+            draws=n,
+            coverage=1e2 * shares.mean(),
+            coverage_error=error,
+            width=1e3 * width,
+            ratio=ratio,
+            seconds=np.median(seconds[method]),
         )
 
 

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from benchmarks.records import record
 from skwot import WassersteinUnmixer, stack_sources
 
 
@@ -37,11 +38,20 @@ def main():
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         truth = np.bincount(label, minlength=sizes.sources) / sizes.target
+        gap = unmixer.dual_gap_ / unmixer.loss_
+        error = 1e3 * abs(unmixer.weights_ - truth).mean()
         print(
             f"{metric:12s} {seconds:5.1f} s, peak memory {peak:.2f} GiB, "
-            f"{unmixer.n_iter_} evaluations, relative gap "
-            f"{unmixer.dual_gap_ / unmixer.loss_:.1e}, mean absolute error "
-            f"{abs(unmixer.weights_ - truth).mean():.5f}"
+            f"{unmixer.n_iter_} evaluations, relative gap {gap:.1e}, mean absolute "
+            f"error in thousandths {error:.2f}"
+        )
+        record(
+            metric=metric,
+            sizes=vars(sizes),
+            seconds=seconds,
+            memory=peak,
+            gap=gap,
+            error=error,
         )
 
 

@@ -6,7 +6,7 @@ On digits, breast cancer and wine: half of the rows go to ``GridSearchCV`` with
 ``PrevalenceShiftSplit``, over two losses and three metrics in a ``Pipeline`` with a
 scaler. Then every setting is fitted to that half, and estimates bags of 200 rows from
 the other half, with prevalences from Dirichlet(1). Prints the setting chosen, its mean
-absolute error, and that of every setting.
+absolute error in thousandths of a prevalence, and that of every setting.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.bench_prevalence import LOADERS, draw
+from benchmarks.records import record
 from skwot import WassersteinUnmixer
 from skwot.model_selection import PrevalenceShiftSplit
 
@@ -52,14 +53,15 @@ def main():
                 for rows, _ in bags
             ]
             truths = [truth for _, truth in bags]
-            errors[name_of(setting)] = abs(np.subtract(found, truths)).mean()
+            errors[name_of(setting)] = 1e3 * abs(np.subtract(found, truths)).mean()
         chosen = name_of(search.best_params_)
         print(
-            f"{name}: chosen {chosen}, error {errors[chosen]:.4f}, "
+            f"{name}: chosen {chosen}, error {errors[chosen]:.1f}, "
             f"{errors[chosen] / min(errors.values()):.2f} times the least of",
-            {key: round(float(error), 4) for key, error in errors.items()},
+            {key: round(float(error), 1) for key, error in errors.items()},
             flush=True,
         )
+        record(set=name, chosen=chosen, errors=errors, bags=options.draws)
 
 
 if __name__ == "__main__":

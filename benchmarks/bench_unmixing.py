@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.records import record
 from skwot import WassersteinUnmixer, stack_sources
 from skwot._ot.measures import canonical_measure, stack_measures
 from skwot._unmixing.problem import Problem
@@ -145,6 +146,14 @@ def print_loop(n_steps):
         f"{exact.relative_gap:.1e}: {total / fit:.0f} times faster",
         flush=True,
     )
+    record(
+        part="loop",
+        steps=n_steps,
+        loop=total,
+        fit=fit,
+        loop_loss=losses.min(),
+        loss=exact.value,
+    )
 
 
 def print_memory(n):
@@ -174,6 +183,7 @@ def print_own_memory(n, metric):
         f"{exact.relative_gap:.1e}, peak memory {peak:.0f} MiB above the imports' "
         f"{before:.0f} MiB, dense matrix {dense:.0f} MiB: {peak / dense:.2f}"
     )
+    record(part="memory", n=n, metric=metric, seconds=seconds, peak=peak, dense=dense)
 
 
 def print_table():
@@ -191,6 +201,14 @@ def print_table():
         if found is not None:
             line += f"  pgd {seconds:7.2f} ({len(found.curve)} solves)"
         print(line, flush=True)
+        record(
+            part="table",
+            size=[n, n_sources, n_features],
+            emd=emd,
+            lp=lp,
+            pgd=seconds if found is not None else None,
+            solves=len(found.curve) if found is not None else None,
+        )
 
 
 def check_public_result():
