@@ -13,8 +13,8 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-lowest lint types docs screenshots examples benchmarks dist clean \
-    distclean
+.PHONY: help demo test test-lowest lint types docs screenshots examples benchmarks fuzz dist \
+    clean distclean
 .DELETE_ON_ERROR:
 
 help: ## say what each target does
@@ -68,6 +68,12 @@ dist: $(VENV)/.installed-dist ## build the archives, and try them in an empty en
 	$(BIN)/python -m build --quiet --no-isolation
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python tools/check_dist.py
+
+# It goes on where it was interrupted, by the logs in fuzz/.
+fuzz: N := 20000
+fuzz: $(VENV)/.installed-test ## check N generated problems, and a quarter as many flows
+	@echo "==> Checking generated problems"
+	$(BIN)/python -m tests.fuzz $(N)
 
 # What has a result is not run again. Give the cytometry as BENCHMARKS_ARGS='--data FILE'.
 benchmarks: $(VENV)/.installed-test ## run the benchmarks without a result, write their page

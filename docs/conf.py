@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-import figures  # noqa: E402
+import gallery_pictures  # noqa: E402
 import inventories  # noqa: E402
 
 project = "skwot"
@@ -62,7 +62,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(__init__|demo)\.py",
     "doc_module": ("skwot",),
     "backreferences_dir": "generated/backreferences",
-    "image_scrapers": ("figures.scrape",),
+    "image_scrapers": ("gallery_pictures.scrape",),
     "reference_url": {"skwot": None},
     "remove_config_comments": True,
     "capture_repr": ("_repr_html_",),  # tables of frames, diagrams of estimators
@@ -122,4 +122,4 @@ def prepare_docstring(app, what, name, obj, options, lines):
 def setup(app):
     # Before numpydoc, which reads the same docstrings.
     app.connect("autodoc-process-docstring", prepare_docstring, priority=1)
-    app.connect("doctree-resolved", figures.describe_thumbnails)
+    app.connect("doctree-resolved", gallery_pictures.describe_thumbnails)

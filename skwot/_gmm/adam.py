@@ -70,7 +70,10 @@ def descend_adam(
             loss.backward()
             optimizer.step()
             with torch.no_grad():
-                projected = floor.raise_covariances(expand(compacted, kind, stack))
+                moved = expand(compacted, kind, stack)
+                if moved.ndim == 3:
+                    moved = (moved + moved.mT) / 2  # the gradient is so to rounding
+                projected = floor.raise_covariances(moved)
                 compacted.copy_(compact(projected, kind))
     before, last = path.losses[-2:]
     return path.finish(converged=bool(abs(before - last) <= settings.tol * last))

@@ -207,7 +207,7 @@ def _step_straight(covariances: Any, strain: Any) -> Any:
     if covariances.ndim == 2:
         return covariances - 2 * strain * covariances
     step = strain @ covariances
-    return covariances - step - step.mT
+    return covariances - (step + step.mT)  # so it is symmetric to the last digit
 
 
 def _step_geodesic(covariances: Any, strain: Any) -> Any:

@@ -4,32 +4,6 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose
 
-from skwot._unmixing.solve import solve
-from tests.exact import solve_dense_lp
-from tests.generators.measures import settings
-from tests.generators.ties import KINDS, draw_problem
-
-SOLVERS = {"auto": 1e-9, "pgd": 1e-4}  # and the relative gaps that they promise
-
-
-def check_problem(seed):
-    """Solve a generated problem by every solver, and check all that is promised."""
-    rng = np.random.default_rng(seed)
-    kind = list(KINDS)[seed % len(KINDS)]
-    problem = draw_problem(kind, rng, int(rng.integers(5, 40)), int(rng.integers(1, 7)))
-    costs = problem.costs()
-    cost, (masses, target, _) = costs.unit * costs.whole(), problem.marginals
-    optimum, _ = solve_dense_lp(cost, masses.toarray(), target)
-    for solver, gap in SOLVERS.items():
-        found = solve(problem, settings(solver=solver))
-        check_solution(problem, cost, found)
-        # The reference has absolute tolerances in units of the mean cost.
-        allowed = max(gap * found.value, 1e-9 * cost.mean())
-        assert found.converged
-        assert found.value <= optimum + allowed
-        assert found.lower_bound <= optimum + 1e-9 * max(optimum, cost.mean())
-        assert found.value >= optimum - 1e-9 * max(optimum, cost.mean())
-
 
 def check_solution(problem, cost, found):
     """Check weights and certificate with nothing but the definition of the problem."""

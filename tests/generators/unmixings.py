@@ -1,4 +1,4 @@
-"""Unmixing problems as a user would give them, each with what is known of its answer."""
+"""Unmixing problems as users give them, each with what is known of its answer."""
 
 from typing import Any, NamedTuple
 
@@ -119,7 +119,7 @@ def translated(rng):
 
 
 def scaled(rng):
-    """One source grows around the origin, which is the gradient of a convex function."""
+    """One source grows around the origin: the gradient of a convex function."""
     _, n_features, _ = _sizes(rng)
     points, masses = rng.normal(size=(9, n_features)), rng.uniform(0.5, 2, 9)
     s = rng.uniform(0.2, 5)
@@ -171,7 +171,7 @@ def nested(rng):
 
 def overlapping(rng):
     """Samples in no relation, of which rows repeat and some have no mass."""
-    n_sources, n_features, sizes = _sizes(rng, 1, 7)
+    _, n_features, sizes = _sizes(rng, 1, 7)
     sources = []
     for size in sizes:
         points = rng.normal() + rng.normal(size=(size, n_features))

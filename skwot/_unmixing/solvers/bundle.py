@@ -25,8 +25,8 @@ def solve_bundle(objective: Objective, rule: StoppingRule) -> Unmixing:
     the best point onto the set where every plane is below the goal.
 
     A loss that rises without limit at the border of the simplex, as minus a
-    log-likelihood does, has planes there that say little. Where a step is no better, the
-    best point is improved by what the loss itself knows.
+    log-likelihood does, has planes there that say little. Where a step is no better,
+    the best point is improved by what the loss itself knows.
 
     Close to the optimum the steps go to where the planes are least (Kelley, 1960).
 
