@@ -3,10 +3,10 @@
 from benchmarks.page.rst import heading, needs, prose, seconds, spread, table
 
 INTERVALS = """
-    Nominal 95 % intervals for prevalences from the uniform distribution on the simplex,
-    in targets of 200 rows, by :meth:`~WassersteinUnmixer.bootstrap` with {resamples}
-    replicates. "Coverage" is the share of intervals, in per cent, that contain the
-    prevalence in the population. Widths are in thousandths. EMQ is QuaPy's
+    These are nominal 95 % intervals for prevalences from the uniform distribution on
+    the simplex, in targets of 200 rows, by :meth:`~WassersteinUnmixer.bootstrap` with
+    {resamples} replicates. "Coverage" is the share of intervals, in per cent, that
+    contain the prevalence in the population. Widths are in thousandths. EMQ is QuaPy's
     ``AggregativeBootstrap``; "classes known" resamples rows whose classes are known,
     which is the best that any method can do. The last but one column is the width
     relative to EMQ's on the same draws, and "seconds" are those of all intervals of one
@@ -22,9 +22,9 @@ INTERVALS_CONCLUSION = """
 """
 
 GOODNESS = """
-    :meth:`~WassersteinUnmixer.goodness_of_fit` with ``loss="semirelaxed"`` on targets
-    of 200 rows, {draws} draws. The table has the share of p-values, in per cent, that
-    are at most .05. Where the target is a mixture of the sources, it should be 5;
+    The test is :meth:`~WassersteinUnmixer.goodness_of_fit` with ``loss="semirelaxed"``,
+    on {draws} targets of 200 rows. The table has the share of p-values, in per cent,
+    that are at most .05. Where the target is a mixture of the sources, it should be 5;
     elsewhere it is how often the test finds out, and should be high. The columns are
     metrics.
 """
