@@ -17,7 +17,7 @@ INTERVALS_CONCLUSION = """
     Take percentiles, which is the default. On digits, with ``loss="semirelaxed"`` and a
     classifier, they cover {percentile} %, where EMQ's intervals cover {emq} %, and have
     {ratio} times the width. "basic" reflects them at the estimate and covers {basic} %.
-    On breast cancer, with its two classes, so many draws are too few to tell the
+    On breast cancer, with its two classes, {draws} draws are too few to tell the
     methods apart.
 
     What is learned from the sources is not learned anew in a replicate. So intervals
@@ -106,7 +106,8 @@ def on_digits(records):
         name: spread(found[method]["coverage"], found[method]["coverage_error"])
         for name, method in methods.items()
     }
-    return figures | {"ratio": f"{found[methods['percentile']]['ratio']:.2f}"}
+    chosen = found[methods["percentile"]]
+    return figures | {"ratio": f"{chosen['ratio']:.2f}", "draws": chosen["draws"]}
 
 
 def per_cent(share, draws):
