@@ -144,8 +144,9 @@ def execute(name, run, data):
 
 def page():
     """The text of the page, from the results that are there, in the order of `RUNS`."""
-    results = read_results(RESULTS)
-    return write({name: results[name] for name in RUNS if name in results})
+    found = read_results(RESULTS)
+    results = {name: found[name] for name in RUNS if name in found}
+    return write(results, [name for name in RUNS if name not in found])
 
 
 def chosen(options):

@@ -47,7 +47,7 @@ def test_prose_fills_paragraphs_and_items():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(123.4, "123"), (1.26, "1.3"), (0.01234, "0.012")]
+    ("value", "text"), [(123.4, "123"), (1.26, "1.3"), (0.8, "0.80"), (9.998, "10")]
 )
-def test_seconds_have_two_digits_or_none_behind_the_point(value, text):
+def test_seconds_have_two_digits_or_are_whole(value, text):
     assert seconds(value) == text

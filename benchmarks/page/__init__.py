@@ -18,9 +18,14 @@ SECTIONS = [
 ]
 
 
-def write(results):
-    """The page as a text, of those sections that all results are there for."""
+def write(results, missing):
+    """The page as a text, of those sections that all results are there for.
+
+    It ends with the names of the benchmarks that are missing.
+    """
     sections = [
         section(results) for section in SECTIONS if section.needs <= results.keys()
     ]
-    return "\n\n".join([frame.beginning(), *sections, frame.end(results)]) + "\n"
+    return (
+        "\n\n".join([frame.beginning(), *sections, frame.end(results, missing)]) + "\n"
+    )

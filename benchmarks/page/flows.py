@@ -14,10 +14,11 @@ from benchmarks.page.rst import (
 )
 
 LOSS = """
-    First the cost of one step: the loss :math:`MW_2^2` between two mixtures, with its
-    gradient, on average over a flow of 50 steps. POT's is ``ot.gmm.gmm_ot_loss`` with
-    autograd. Both were given the same mixtures, in turn. The values of the two differ
-    by {values} at most, relative to them, and the gradients by {gradients}.
+    The first table has the cost of one step: of the loss :math:`MW_2^2` between two
+    mixtures, with its gradient, on average over a flow of 50 steps. POT's is
+    ``ot.gmm.gmm_ot_loss`` with autograd. Both were given the same mixtures, in turn.
+    The values of the two differ by {values} at most, relative to them, and the
+    gradients by {gradients}.
 """
 
 LOSS_MORE = """
@@ -25,10 +26,10 @@ LOSS_MORE = """
     components, and skwot those that can matter. At {size} components and features POT
     takes {pot:.0f} MiB of memory, and skwot {skwot:.0f}.
 
-    Then the whole flow, in 20 dimensions, between mixtures of as many components with
-    equal weights. "Of the start" is the loss at the end, relative to that at the start.
-    POT's gallery loop, Adam with the rate .03, was stopped after {steps_20} and
-    {steps_50} steps.
+    The second table has the whole flow, in 20 dimensions, between mixtures of as many
+    components with equal weights. "Of the start" is the loss at the end, relative to
+    that at the start. POT's gallery loop, Adam with the rate .03, was stopped after
+    {steps_20} and {steps_50} steps.
 """
 
 ACCURACY_CONCLUSION = """

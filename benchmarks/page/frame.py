@@ -84,7 +84,12 @@ def machines(results):
     return "\n\n".join(prose(text) for text in texts)
 
 
-def end(results):
+def absent(missing):
+    names = ", ".join(f"``{name}``" for name in missing)
+    return prose(f"Not measured here: {names}.") + "\n\n" if missing else ""
+
+
+def end(results, missing):
     rows = [
         (f"``{name}``", result.header["took"].removesuffix(" s"))
         for name, result in results.items()
@@ -94,6 +99,7 @@ def end(results):
         + machines(results)
         + "\n\n"
         + table(["run", "seconds"], rows)
+        + absent(missing)
         + prose(AGAIN)
         + "\n\n"
         + COMMANDS

@@ -91,7 +91,7 @@ SELECTION = """
 """
 
 SELECTION_CONCLUSION = """
-    The search found the best setting on {hits} of {sets} sets. A wrong choice costs up
+    The search found the best setting on {hits} of {sets} sets. The worst setting has up
     to {worst:.1f} times the least error.
 """
 

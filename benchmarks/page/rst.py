@@ -94,7 +94,7 @@ def size(*numbers):
 
 def seconds(value):
     """Two significant digits, or whole seconds."""
-    return f"{value:.0f}" if value >= 10 else f"{float(f'{value:.2g}'):g}"
+    return f"{value:.0f}" if value >= 9.95 else f"{value:#.2g}"
 
 
 def power(value):
