@@ -84,7 +84,9 @@ def test_stacked_sources_share_their_points():
 
 
 def test_stacked_points_are_in_the_order_of_each_source():
-    rows = np.array([[2.0, 0.0, 1.0], [0.0, 5.0, 3.0], [0.0, 5.0, 1.0], [1.0, 9.0, 0.0]])
+    rows = np.array(
+        [[2.0, 0.0, 1.0], [0.0, 5.0, 3.0], [0.0, 5.0, 1.0], [1.0, 9.0, 0.0]]
+    )
     whole = canonical_measure(rows)
     stacked = stack_measures([canonical_measure(rows[::2]), whole])
     assert_array_equal(stacked.points, whole.points)
