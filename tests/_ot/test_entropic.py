@@ -138,14 +138,10 @@ def test_a_step_that_is_too_long_is_cut_to_where_it_rises(seed, factor):
     *problem, eps, now = dual_at(seed, 0.1)
     step = factor * _newton_step(*problem[:2], now, eps)
     trial = _careful_step(*problem, eps, now, step, span(step) / eps)
-    moved = trial.g - now.g
+    moved, gradient = trial.g - now.g, problem[1] - now.marginal
     # Armijo's condition, with any of the constants that are in use.
-    assert trial.value >= now.value + 0.1 * float((b_less(now, problem)) @ moved)
+    assert trial.value >= now.value + 0.1 * float(gradient @ moved)
     assert span(moved) <= 4.5 * eps or span(moved) <= span(step) / 2 * (1 + 1e-9)
-
-
-def b_less(now, problem):
-    return problem[1] - now.marginal
 
 
 @pytest.mark.parametrize("bad", ["not a number", "downhill"])
@@ -161,7 +157,7 @@ def test_without_a_newton_step_there_is_sinkhorns(seed, bad):
 
 
 def test_a_system_that_is_not_definite_gives_no_step():
-    a, b, cost, eps, now = dual_at(0, 0.1)
+    a, b, _, eps, now = dual_at(0, 0.1)
     # No plan of these marginals has rows that sum to three.
     step = _newton_step(a, b, now._replace(plan=3 * now.plan), eps)
     assert step.shape == b.shape

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import wasserstein_distance
 
-from skwot._ot.ground_costs import ground_cost
 from skwot._ot import transport
+from skwot._ot.ground_costs import ground_cost
 from skwot._ot.transport import (
     _repair_plan,
     c_transform,
@@ -121,7 +121,7 @@ def test_a_failure_of_the_simplex_is_noticed(monkeypatch, failure):
     value = solve_transport(third, third, cost).value
     disturbed(monkeypatch, failure)
     for start in (None, np.zeros(3)):
-        with pytest.raises(RuntimeError, match="status . on a problem of 3 x 3"):
+        with pytest.raises(RuntimeError, match=r"status \d on a problem of 3 x 3"):
             solve_transport(third, third, cost, start)
     # A start that leads astray is left out.
     monkeypatch.undo()
