@@ -58,7 +58,7 @@ def test_canonical_form(cloud):
 
 def test_massless_rows_are_dropped_and_zero_has_one_sign():
     measure = canonical_measure(
-        np.array([[0.0], [-0.0], [7.0]]), np.array([1.0, 3.0, 0.0])
+        np.array([[0.0], [-0.0], [7.0]]), np.array([3.0, 1.0, 0.0])
     )
     assert_array_equal(measure.points, [[0.0]])
     assert not np.signbit(measure.points).any()
@@ -84,9 +84,7 @@ def test_stacked_sources_share_their_points():
 
 
 def test_stacked_points_are_in_the_order_of_each_source():
-    rows = np.array(
-        [[2.0, 0.0, 1.0], [0.0, 5.0, 3.0], [0.0, 5.0, 1.0], [1.0, 9.0, 0.0]]
-    )
+    rows = np.array([[2.0, 0, 1], [0, 5, 3], [0, 6, 1], [1, 9, 0]])
     whole = canonical_measure(rows)
     stacked = stack_measures([canonical_measure(rows[::2]), whole])
     assert_array_equal(stacked.points, whole.points)
