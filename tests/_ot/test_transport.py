@@ -154,7 +154,8 @@ def wrong_plan(seed, error):
     """A plan of which some rows and columns hold too much, others too little."""
     rng = np.random.default_rng(seed)
     a, b, cost = random_problem(seed)
-    plan = np.outer(a, b) * (1 + error * rng.uniform(-1, 1, cost.shape))
+    plan = solve_transport(a, b, cost).plan
+    plan = plan * (1 + error * rng.uniform(-1, 1, cost.shape))
     return plan, a, b, cost
 
 
