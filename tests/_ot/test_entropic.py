@@ -6,7 +6,11 @@ from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_breast_cancer
 
+from skwot._ot import entropic
 from skwot._ot.entropic import (
+    _careful_step,
+    _newton_step,
+    _semi_dual,
     entropic_transport,
     self_transport,
     softmin,
@@ -48,12 +52,156 @@ def test_potentials_are_in_the_units_of_the_cost(scale):
     assert_allclose(other, scale * one, rtol=1e-9)
 
 
-def test_start_does_not_matter():
-    a, b, cost, _, _ = cloud(2, 20, 15)
+@pytest.mark.parametrize(("n", "m"), [(20, 15), (15, 20)])
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_start_does_not_matter(n, m, scale):
+    a, b, cost, _, _ = cloud(2, n, m)
     cold = entropic_transport(a, b, cost, 0.05)
-    start = torch.from_numpy(np.random.default_rng(0).normal(size=15))
+    start = torch.from_numpy(scale * np.random.default_rng(0).normal(size=m))
     warm = entropic_transport(a, b, cost, 0.05, start)
+    assert warm.error <= 1e-12
     assert_allclose(warm.f + warm.g[0], cold.f + cold.g[0], atol=1e-11)
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 15), (15, 20)])
+def test_a_solved_start_needs_few_steps(monkeypatch, n, m):
+    a, b, cost, _, _ = cloud(2, n, m)
+    cold = entropic_transport(a, b, cost, 0.05)
+    steps = []
+
+    def counted(*arguments):
+        steps.append(arguments)
+        return _newton_step(*arguments)
+
+    monkeypatch.setattr(entropic, "_newton_step", counted)
+    warm = entropic_transport(a, b, cost, 0.05, cold.g + 1e-4 * torch.arange(m))
+    assert warm.error <= 1e-12
+    assert len(steps) <= 4
+
+
+@pytest.mark.parametrize(("n", "m", "eps"), [(50, 60, 1e-4), (60, 50, 1e-4)])
+def test_rounding_ends_the_iteration_at_low_temperature(monkeypatch, n, m, eps):
+    monkeypatch.setattr(entropic, "_MAX_ITER", 80)
+    a, b, cost, _, _ = cloud(0, n, m)
+    for start in (None, entropic_transport(a, b, cost, eps).g):
+        found = entropic_transport(a, b, cost, eps, start)
+        # Potentials over the temperature are up to 1e5, known to 1e-16 of that.
+        assert found.error <= 1e-11
+
+
+def light_atoms(seed):
+    """Clusters with nearly massless atoms, between which a plan falls into blocks."""
+    rng = np.random.default_rng(seed)
+    n, m = 15, 29
+    x, y = rng.normal(size=(n, 2)), rng.normal(size=(m, 2))
+    x[: n // 2] += 10
+    y[: m // 3] += 10
+    a, b = rng.dirichlet(np.full(n, 0.2)), rng.dirichlet(np.full(m, 0.2))
+    a, b = (masses + 1e-12 for masses in (a, b))
+    start = 1e3 * rng.normal(size=m)
+    arrays = a / a.sum(), b / b.sum(), cdist(x, y), start
+    return [torch.from_numpy(array) for array in arrays]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("eps", [1.0, 0.03])
+def test_light_atoms_and_a_far_start(seed, eps):
+    a, b, cost, start = light_atoms(seed)
+    for one in (None, start):
+        assert entropic_transport(a, b, cost, eps, one).error <= 1e-11
+
+
+def dual_at(seed, distance):
+    a, b, cost, _, _ = cloud(seed, 12, 9)
+    g = entropic_transport(a, b, cost, 0.1).g
+    off = torch.from_numpy(np.random.default_rng(seed).normal(size=9))
+    return a, b, cost, 0.1, _semi_dual(a, b, cost, 0.1, g + distance * off)
+
+
+def span(step):
+    return float(step.max() - step.min())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_newton_step_that_holds_is_taken_whole(seed):
+    *problem, eps, now = dual_at(seed, 1e-3)
+    step = _newton_step(*problem[:2], now, eps)
+    trial = _careful_step(*problem, eps, now, step, span(step) / eps)
+    assert_allclose(trial.g, now.g + step, rtol=1e-14)
+    # Newton's method squares the error.
+    assert trial.error <= now.error / 20
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("factor", [3.0, 30.0, 300.0])
+def test_a_step_that_is_too_long_is_cut_to_where_it_rises(seed, factor):
+    *problem, eps, now = dual_at(seed, 0.1)
+    step = factor * _newton_step(*problem[:2], now, eps)
+    trial = _careful_step(*problem, eps, now, step, span(step) / eps)
+    moved, gradient = trial.g - now.g, problem[1] - now.marginal
+    # Armijo's condition, with any of the constants that are in use.
+    assert trial.value >= now.value + 0.1 * float(gradient @ moved)
+    assert span(moved) <= 4.5 * eps or span(moved) <= span(step) / 2 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("bad", ["not a number", "downhill"])
+@pytest.mark.parametrize("seed", range(3))
+def test_without_a_newton_step_there_is_sinkhorns(seed, bad):
+    a, b, cost, eps, now = dual_at(seed, 0.1)
+    step = torch.full_like(b, torch.nan) if bad != "downhill" else now.marginal - b
+    trial = _careful_step(a, b, cost, eps, now, step, span(step) / eps)
+    # Sinkhorn's update of g is the softmin of the f that belongs to the old one.
+    f = softmin(cost, b.log() + now.g / eps, eps)
+    assert_allclose(trial.g, softmin(cost.T, a.log() + f / eps, eps), rtol=1e-10)
+    assert trial.value > now.value
+
+
+def test_a_system_that_is_not_definite_gives_no_step():
+    a, b, _, eps, now = dual_at(0, 0.1)
+    # No plan of these marginals has rows that sum to three.
+    step = _newton_step(a, b, now._replace(plan=3 * now.plan), eps)
+    assert step.shape == b.shape
+    assert step.isnan().all()
+
+
+@pytest.mark.parametrize("diagonal", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("eps", [1.0, 0.01])
+def test_scaling_has_the_marginals(monkeypatch, eps, diagonal):
+    a, _, _, cost, _ = cloud(12, 20, 5)
+    kernel = diagonal * torch.exp(-cost / eps)
+    found = symmetric_scaling(a, kernel)
+    assert_allclose(found.mu * (kernel @ found.mu), a, atol=1e-13)
+    assert_allclose(found.k_mu, kernel @ found.mu, rtol=1e-12)
+    assert found.error <= 1e-13
+    # A start that is the solution needs no step.
+    monkeypatch.setattr(entropic, "_MAX_ITER", 1)
+    again = symmetric_scaling(a, kernel, found.k_mu)
+    assert again.error <= 1.1e-13
+    assert_allclose(again.mu, found.mu, rtol=1e-10)
+
+
+def test_a_start_of_the_scaling_does_not_matter():
+    a, _, _, cost, _ = cloud(13, 20, 5)
+    a = torch.where(torch.arange(20) % 4 == 0, 0.0, a)
+    a = a / a.sum()
+    kernel = torch.exp(-cost / 0.1)
+    cold = symmetric_scaling(a, kernel)
+    for start in (torch.zeros(20), torch.ones(20), torch.full((20,), 1e-8)):
+        warm = symmetric_scaling(a, kernel, start.double())
+        assert_allclose(warm.mu, cold.mu, atol=1e-12)
+    value = self_transport(a, cold, 0.1)
+    kept = a > 0
+    part = symmetric_scaling(a[kept], kernel[kept][:, kept])
+    assert_allclose(value, self_transport(a[kept], part, 0.1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("eps", [1.0, 0.1, 0.01])
+def test_steps_of_two_thirds_leave_a_third_of_the_error(monkeypatch, eps):
+    a, _, _, cost, _ = cloud(14, 30, 5)
+    # Of errors below two, 1e-13 is left after log(2e13) / log(3) = 28 steps, while
+    # half steps would leave half of each and need 44.
+    monkeypatch.setattr(entropic, "_MAX_ITER", 34)
+    assert symmetric_scaling(a, torch.exp(-cost / eps)).error <= 1e-13
 
 
 @pytest.mark.parametrize(("n", "m"), [(25, 10), (10, 25)])

@@ -1,10 +1,12 @@
+import os
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
 from skwot._ot import ground_costs
-from skwot._ot.ground_costs import BlockCost, ground_cost
+from skwot._ot.ground_costs import BlockCost, check_memory, ground_cost
 from tests.generators.metrics import every_metric
 
 
@@ -32,7 +34,7 @@ def test_impossible_costs_raise(metric):
 
 
 def test_overflowing_costs_raise():
-    with pytest.raises(ValueError, match="finite, non-negative costs"):
+    with pytest.raises(ValueError, match="'sqeuclidean' must give finite"):
         ground_cost(np.full((1, 1), 1e200), np.full((1, 1), -1e200), "sqeuclidean")
 
 
@@ -55,9 +57,57 @@ def test_blocks_are_those_of_the_matrix(monkeypatch, outlier_cost, kept):
     i, j = rng.integers(len(dense), size=50), rng.integers(30, size=50)
     assert_allclose(costs.unit * costs.pairs(i, j), dense[i, j])
     rows, columns = np.unique(i), np.unique(j)
-    part = costs.between(rows, columns)
-    assert part.unit == costs.unit
-    assert_allclose(part.unit * part.whole(), dense[np.ix_(rows, columns)])
+    # Also of a part, with or without the outliers' row, and of a part of that.
+    for chosen in (np.unique(np.append(rows, len(dense) - 1)), rows[rows < 40]):
+        part = costs.between(chosen, columns)
+        expected = dense[np.ix_(chosen, columns)]
+        assert part.unit == costs.unit
+        assert part.shape == expected.shape
+        assert_allclose(part.unit * part.whole(), expected)
+        assert_allclose(part.unit * part.largest, expected.max())
+        size = np.count_nonzero(chosen < 40)
+        assert_allclose(part.unit * part.sample(), expected[:size])
+        again = part.between(np.arange(1, len(chosen)), np.arange(2, len(columns)))
+        assert_allclose(again.unit * again.whole(), expected[1:, 2:])
+
+
+@pytest.mark.parametrize(
+    ("metric", "n_features", "size", "is_kept"),
+    [
+        ("euclidean", 2, 12, True),
+        ("euclidean", 2, 13, False),
+        ("euclidean", 200, 13, True),
+        (lambda u, v: abs(u - v).sum(), 2, 13, True),
+        (lambda u, v: abs(u - v).sum(), 2, 21, False),
+        ("euclidean", 200, 21, False),
+    ],
+)
+def test_expensive_costs_are_computed_once(
+    monkeypatch, metric, n_features, size, is_kept
+):
+    monkeypatch.setattr(ground_costs, "_KEPT_ENTRIES", 12 * 5)
+    monkeypatch.setattr(ground_costs, "_KEPT_EXPENSIVE", 20 * 5)
+    points = np.random.default_rng(0).normal(size=(size, n_features))
+    costs = BlockCost(points, points[:5], metric)
+    expected = cdist(points, points[:5], metric)
+    computed = []
+
+    def counted(*arguments):
+        computed.append(arguments)
+        return ground_cost(*arguments)
+
+    monkeypatch.setattr(ground_costs, "ground_cost", counted)
+    assert_allclose(costs.unit * costs.whole(), expected)
+    part = costs.between(np.arange(2), np.arange(3))
+    assert_allclose(part.unit * part.whole(), expected[:2, :3])
+    assert (not computed) == is_kept
+
+
+def test_few_points_are_all_in_the_sample():
+    points = np.random.default_rng(9).normal(size=(64, 2))
+    costs = BlockCost(points, points[:7], "euclidean", outlier_cost=0.1)
+    assert costs.unit == 0.1
+    assert_allclose(costs.unit * costs.sample(), cdist(points, points[:7]))
 
 
 def test_the_unit_is_the_median_of_many_costs():
@@ -74,9 +124,24 @@ def test_the_unit_is_the_median_of_many_costs():
 def test_a_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
     costs = BlockCost(np.zeros((40, 1)), np.zeros((30, 1)), "euclidean")
     assert costs.whole().shape == (40, 30)
-    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: 1e4)
-    with pytest.raises(MemoryError, match=r"40 x 30 .* Set max_support"):
+    three_matrices = 3 * 8 * 40 * 30
+    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: three_matrices)
+    assert costs.whole().shape == (40, 30)
+    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: three_matrices - 1)
+    with pytest.raises(MemoryError, match=r"40 x 30 .* 2.88e-05 GB.* Set max_support"):
         costs.whole()
+
+
+def test_memory_that_the_system_does_not_tell_is_not_a_limit(monkeypatch):
+    numbers = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
+    monkeypatch.setattr(os, "sysconf", numbers.__getitem__)
+    assert ground_costs._physical_memory() == 4_096_000
+
+    def unknown(name):
+        raise ValueError(name)
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    check_memory(10**9, 10**9)
 
 
 def test_a_function_is_not_known_by_its_name():

@@ -58,9 +58,10 @@ def test_canonical_form(cloud):
 
 def test_massless_rows_are_dropped_and_zero_has_one_sign():
     measure = canonical_measure(
-        np.array([[0.0], [-0.0], [7.0]]), np.array([1.0, 3.0, 0.0])
+        np.array([[0.0], [-0.0], [7.0]]), np.array([3.0, 1.0, 0.0])
     )
     assert_array_equal(measure.points, [[0.0]])
+    assert not np.signbit(measure.points).any()
     assert_array_equal(measure.masses, [1.0])
 
 
@@ -82,6 +83,14 @@ def test_stacked_sources_share_their_points():
     assert_allclose(stacked.masses.toarray(), [[0.25, 0], [0.75, 0.5], [0, 0.5]])
 
 
+def test_stacked_points_are_in_the_order_of_each_source():
+    rows = np.array([[2.0, 0, 1], [0, 5, 3], [0, 6, 1], [1, 9, 0]])
+    whole = canonical_measure(rows)
+    stacked = stack_measures([canonical_measure(rows[::2]), whole])
+    assert_array_equal(stacked.points, whole.points)
+    assert_allclose(stacked.masses.toarray()[:, 1], whole.masses)
+
+
 def test_samples_are_disjoint_and_keep_their_masses():
     source = measure([[0.0], [1.0], [2.0], [3.0], [4.0]], np.arange(1, 6))
     one, other = disjoint_samples(source, np.array([4, 0, 1, 2, 3]), 2)
@@ -101,8 +110,13 @@ def test_masses_are_scaled_to_where_they_can_be_summed(scale):
 
 def test_rows_are_counted_where_each_has_the_same_mass():
     counts = np.array([1, 3, 2, 1])
-    assert_array_equal(row_counts(counts / 7, 7), counts)
+    found = row_counts(counts / 7, 7)
+    assert_array_equal(found, counts)
+    assert_array_equal(np.arange(4).repeat(found), [0, 1, 1, 1, 2, 2, 3])
     assert row_counts(np.array([0.25, 0.75]), 3) is None
+    # Masses that were summed in another order are off by rounding, no more.
+    assert_array_equal(row_counts(counts / 7 * (1 + 1e-12), 7), counts)
+    assert row_counts(np.array([1.0001, 2.9999, 2, 1]) / 7, 7) is None
 
 
 def test_quantile_atoms_are_as_frequent_as_they_are_heavy():

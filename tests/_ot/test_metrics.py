@@ -88,6 +88,27 @@ def test_costs_of_numbers_are_what_they_are_said_to_be(name, parameters):
         )
 
 
+@pytest.mark.parametrize("p", [1, 1.5, 2])
+def test_norms_that_embed_into_sums_are_of_negative_type(p):
+    facts = facts_of(read_metric("minkowski", {"p": p}, 2))
+    assert facts == facts_of("minkowski")._replace(power=p)
+    assert facts.triangle
+    assert facts.negative_type
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("cityblock", Facts(True, True, True, of_numbers="absolute")),
+        ("sqeuclidean", Facts(True, False, True, True, "square", power=2.0)),
+        ("hamming", Facts(True, True, True)),
+        ("braycurtis", Facts()),
+    ],
+)
+def test_what_solvers_rely_on_is_known(name, known):
+    assert facts_of(name) == known
+
+
 @pytest.mark.parametrize("p", [0.5, 3])
 def test_a_fact_is_not_claimed_where_it_is_false(p):
     facts = facts_of(read_metric("minkowski", {"p": p}, 2))
@@ -123,6 +144,7 @@ def test_parameters_go_to_a_function():
     def scaled(u, v, factor):
         return factor * abs(u - v).sum()
 
+    assert read_metric(scaled, None, 4) is scaled
     metric = read_metric(scaled, {"factor": 3}, 4)
     assert name_of(metric) is scaled
     expected = 3 * cdist(points, others, "cityblock")
@@ -140,16 +162,49 @@ def test_parameters_go_to_a_function():
         ("seuclidean", {"V": [1.0]}, r"of shape \(2,\); got shape \(1,\)"),
         ("minkowski", {"p": 0}, r"\['p'\] must be positive; got 0"),
         ("minkowski", {"p": [2]}, "must be positive"),
+        ("minkowski", {"p": np.inf}, "must be positive; got inf"),
         ("euclidean", {"w": [1.0, -1.0]}, r"\['w'\] must be non-negative"),
         ("euclidean", {"w": [0.0, 0.0]}, "not all zero"),
         ("mahalanobis", {"VI": np.eye(3)}, r"of shape \(2, 2\); got shape \(3, 3\)"),
-        ("mahalanobis", {"VI": -np.eye(2)}, "an eigenvalue of -1"),
+        ("mahalanobis", {"VI": np.diag([2.0, -1.0])}, "an eigenvalue of -1"),
+        ("mahalanobis", {"VI": 1e-9 * np.diag([1.0, -1e-9])}, "semidefinite"),
         ("jensenshannon", {"base": 2}, r"keys \[\]"),
     ],
 )
 def test_parameters_that_make_no_metric_are_refused(name, parameters, message):
     with pytest.raises(ValueError, match=message):
         read_metric(name, parameters, 2)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_a_quadratic_form_may_have_eigenvalues_of_zero_to_rounding(scale):
+    normal = np.array([1 / 3, 0.7])
+    points, others = np.random.default_rng(2).normal(size=(2, 6, 2))
+    for rounding in (0.0, -1e-14, 1e-14):
+        form = scale * (np.outer(normal, normal) + rounding * np.eye(2))
+        read_metric("mahalanobis", {"VI": form}, 2)
+    metric = read_metric("mahalanobis", {"VI": scale * np.outer(normal, normal)}, 2)
+    expected = np.sqrt(scale) * abs(points @ normal - (others @ normal)[:, None]).T
+    assert_allclose(ground_cost(points, others, metric), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("euclidean", "w", [2, 1]),
+        ("seuclidean", "V", [2, 1]),
+        ("mahalanobis", "VI", [[2, 1], [1, 2]]),
+    ],
+)
+def test_parameters_are_read_in_double_precision(name, key, value):
+    parameters = read_metric(name, {key: value}, 2).parameters
+    assert parameters[key].dtype == np.float64
+    assert_array_equal(parameters[key], value)
+
+
+def test_a_metric_without_parameters_is_its_name():
+    assert read_metric("l1", None, 3) == "cityblock"
+    assert name_of(CostTable(np.zeros((2, 2)))) == "precomputed"
 
 
 @pytest.mark.parametrize(
@@ -188,8 +243,35 @@ def test_units_in_which_powers_are_lost_are_refused(metric, scale, survives):
         exact = raw_costs(points / scale, points / scale, metric) * scale
         assert_allclose(raw_costs(points, points, metric), exact, rtol=1e-10)
     else:
-        with pytest.raises(ValueError, match="other units"):
+        with pytest.raises(ValueError, match=f"metric='{name_of(metric)}' raises"):
             check_domain(points, metric)
+
+
+def test_a_feature_that_is_the_same_in_all_rows_has_no_scale():
+    points = np.random.default_rng(0).random((5, 3))
+    points[:, 1] = 1e200
+    check_domain(points, "euclidean")
+    exact = cdist(points[:, [0, 2]], points[:, [0, 2]])
+    assert_allclose(raw_costs(points, points, "euclidean"), exact, rtol=1e-14)
+
+
+@pytest.mark.parametrize("power", [2.0, 3.0])
+def test_powers_are_lost_near_the_ends_of_double_precision(power):
+    metric = ParametrisedMetric("minkowski", {"p": power})
+    for lost, kept in ((1e-284, 1e-276), (1e303, 1e297)):
+        check_domain(np.array([[0.0], [kept ** (1 / power)]]), metric)
+        with pytest.raises(ValueError, match="other units"):
+            check_domain(np.array([[0.0], [lost ** (1 / power)]]), metric)
+
+
+def test_overflows_and_undefined_costs_are_silent():
+    def undefined(u, v):
+        return [np.square(1e200 * u), u / 0.0, np.sqrt(-u)][int(v[0])].sum()
+
+    points, kinds = np.ones((1, 1)), np.arange(3.0)[:, None]
+    with np.errstate(all="raise"):
+        costs = raw_costs(points, kinds, undefined)
+    assert_array_equal(costs, [[np.inf, np.inf, np.nan]])
 
 
 def test_equal_rows_have_no_scale():
@@ -259,8 +341,11 @@ def test_weights_are_coordinates(metric, plain):
 
 def test_features_without_a_unit_do_not_count():
     points = np.random.default_rng(0).normal(size=(7, 3))
-    cost = raw_costs(points, points, scaled_cityblock(np.array([2.0, 0.0, np.inf])))
-    assert_allclose(cost, cdist(points[:, :1], points[:, :1]) / 2)
+    for unit in (2.0, 0.25):
+        metric = scaled_cityblock(np.array([unit, 0.0, np.inf]))
+        cost = raw_costs(points, points, metric)
+        assert_allclose(cost, cdist(points[:, :1], points[:, :1]) / unit)
+        assert facts_of(metric).triangle
     # Unless none has one.
     cost = raw_costs(points, points, scaled_cityblock(np.zeros(3)))
     assert_allclose(cost, cdist(points, points, "cityblock") / 3)

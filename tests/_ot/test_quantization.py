@@ -3,7 +3,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skwot._ot.ground_costs import ground_cost
-from skwot._ot.measures import canonical_measure, moments
+from skwot._ot.measures import Measure, canonical_measure, moments
+from skwot._ot.metrics import read_metric
 from skwot._ot.quantization import loss_error, quantize
 from skwot._ot.transport import solve_transport
 
@@ -39,11 +40,22 @@ def test_small_measures_stay():
         same = quantize(one, limit, "euclidean", np.random.RandomState(0))
         assert same.measure is one
         assert same.cost == 0
+        assert_array_equal(same.nearest, np.arange(20))
     assert loss_error(1.0, [0.0, 0.0], lambda u, v: 0.0) == 0
 
 
 def test_no_bound_without_the_triangle_inequality():
     assert np.isnan(loss_error(1.0, [0.1, 0.0], "braycurtis"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "power"), [("euclidean", 1), ("cityblock", 1), ("sqeuclidean", 2)]
+)
+def test_the_bound_is_attained_where_two_diracs_move_apart(metric, power):
+    before, left, right = 3.0, 0.5, 0.25
+    error = loss_error(before**power, [left**power, right**power], metric)
+    after = before + left + right
+    assert_allclose(error, after**power - before**power)
 
 
 def test_one_seed_one_result():
@@ -54,11 +66,41 @@ def test_one_seed_one_result():
     assert_array_equal(*results)
 
 
-def test_it_says_where_each_atom_has_gone():
-    measure = sample(3)
-    moved = quantize(measure, 10, "euclidean", np.random.RandomState(0))
+@pytest.mark.parametrize("scale", [1.0, 1e-20])
+def test_it_says_where_each_atom_has_gone_and_what_that_cost(scale):
+    points, masses = sample(3)
+    measure = Measure(scale * points, masses)
+    moved = quantize(measure, 10, "cityblock", np.random.RandomState(0))
     assert moved.nearest.shape == (len(measure.points),)
+    costs = abs(measure.points - moved.measure.points[moved.nearest]).sum(axis=1)
+    assert_allclose(moved.cost, measure.masses @ costs)
     for centre, mass, number in zip(*moved.measure, range(10), strict=True):
         own = moved.nearest == number
         assert_allclose(measure.masses[own].sum(), mass)
         assert_allclose(np.average(measure.points[own], 0, measure.masses[own]), centre)
+
+
+def test_every_centre_is_used():
+    # Of 20 atoms at most one moves, so that all others were seen by k-means.
+    moved = quantize(sample(4, n=20), 19, "euclidean", np.random.RandomState(0))
+    assert len(moved.measure.masses) == 19
+
+
+def test_features_count_as_much_as_the_metric_makes_them():
+    rng = np.random.default_rng(5)
+    points = np.column_stack([np.repeat([0.0, 1.0], 50), 1e3 * rng.normal(size=100)])
+    metric = read_metric("cityblock", {"w": [1.0, 0.0]}, 2)
+    moved = quantize(canonical_measure(points), 2, metric, np.random.RandomState(0))
+    assert_allclose(moved.measure.points[:, 0], [0, 1])
+    assert_allclose(moved.cost, 0, atol=1e-12)
+
+
+def test_heavy_atoms_attract_the_centres():
+    # With equal masses 1.0 always joins 0.0, because 3.1 is further away.
+    masses = np.array([100.0, 100.0, 1.0])
+    measure = canonical_measure(np.array([[0.0], [1.0], [3.1]]), masses)
+    costs = [
+        quantize(measure, 2, "sqeuclidean", np.random.RandomState(seed)).cost
+        for seed in range(10)
+    ]
+    assert_allclose(min(costs), 2.1**2 * (100 / 101) / 201)
