@@ -59,11 +59,10 @@ OTHERS = """
     benchmarks that need it are left out. So are QuaPy and CytOpT where they are not
     installed.
 
-    Three more scripts are for those who work on skwot: ``benchmarks/bench_compat.py``
-    times POT's compiled functions against its public ones,
-    ``benchmarks/bench_stalls.py`` times the solvers on costs with many ties, and
-    ``benchmarks/check_problems.py`` compares them with a dense linear programme on
-    thousands of generated problems.
+    Two more scripts are for those who work on skwot: ``benchmarks/bench_compat.py``
+    times POT's compiled functions against its public ones, and
+    ``benchmarks/bench_stalls.py`` times the solvers on costs with many ties. ``make fuzz``
+    checks thousands of generated problems, by a dense linear programme among others.
 """
 
 
