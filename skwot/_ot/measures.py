@@ -157,11 +157,15 @@ def moments(measure: Measure) -> tuple[Array, Array]:
     -------
     mean : ndarray of shape (d,)
     covariance : ndarray of shape (d, d)
-        The covariance of the measure itself, without a small-sample correction.
+        The covariance of the measure itself, without a small-sample correction;
+        infinite where squares overflow.
     """
     mean = measure.masses @ measure.points
     centred = measure.points - mean
-    return mean, (centred.T * measure.masses) @ centred
+    # A metric may do without the squares, which can be too large for a number.
+    with np.errstate(over="ignore", invalid="ignore"):
+        covariance = (centred.T * measure.masses) @ centred
+    return mean, covariance
 
 
 def _first_of_equal_rows(points: Array) -> Index:
