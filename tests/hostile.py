@@ -16,7 +16,7 @@ from scipy import sparse
 from skwot import GMMFlowFitter, WassersteinUnmixer, mixtures, stack_sources
 
 PAGE = Path(__file__).parent.parent / "docs" / "user_guide" / "what_happens_if.rst"
-HEAD = """.. This page is written by ``python -m tests.hostile``: change the cases there.
+HEAD = """.. ``python -m tests.hostile`` writes this page: change the cases there.
 
 .. _what_happens_if:
 

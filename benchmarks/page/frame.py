@@ -61,8 +61,9 @@ OTHERS = """
 
     Two more scripts are for those who work on skwot: ``benchmarks/bench_compat.py``
     times POT's compiled functions against its public ones, and
-    ``benchmarks/bench_stalls.py`` times the solvers on costs with many ties. ``make fuzz``
-    checks thousands of generated problems, by a dense linear programme among others.
+    ``benchmarks/bench_stalls.py`` times the solvers on costs with many ties.
+    ``make fuzz`` checks thousands of generated problems, by a dense linear programme
+    among others.
 """
 
 
