@@ -345,3 +345,19 @@ def test_the_largest_asymmetry_that_is_rounding():
     DivergenceLoss(Problem(stack_measures([one]), one, uneven(1e-12)), 0.05)
     with pytest.raises(ValueError, match="symmetric"):
         DivergenceLoss(Problem(stack_measures([one]), one, uneven(1e-8)), 0.05)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_what_a_scaling_of_mu_costs_a_plane(factor):
+    objective = objective_of(overlapping_sources(6, n_sources=3))
+    weights, m = np.array([0.2, 0.5, 0.3]), len(objective.marginals.target)
+    plane = objective(weights).plane
+    record = plane.record.copy()
+    record[m:] *= factor
+    alpha, beta = objective.potentials([plane._replace(record=record)], np.ones(1))
+    value = objective.marginals.slope(alpha) @ weights
+    value += objective.marginals.target @ beta
+    # eps log K mu and eps (1 - mu K mu) / 2, where mu K mu is one for the solved mu.
+    lost = objective.eps * (np.log(factor) + (1 - factor**2) / 2)
+    touching = plane.slope @ weights + plane.offset
+    assert_allclose(value - touching, lost, atol=1e-9)
