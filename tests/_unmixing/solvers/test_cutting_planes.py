@@ -157,3 +157,18 @@ def test_a_minimum_in_a_corner():
     minimiser, multipliers = _minimise_maximum(*flat, best, 0.5)
     assert_allclose(minimiser.sum(), 1)
     assert_allclose(multipliers, [0, 1])
+
+
+def test_combined_potentials_raise_the_bound():
+    raised = []
+    for seed in range(6):
+        points = np.random.default_rng(seed).dirichlet(np.ones(5), size=6)
+        objective, planes = planes_at(points, seed)
+        planes.raise_lower_bound()
+        found = planes.conclude(1e-4)
+        unit = objective.unit
+        attained = unit * objective.bound(found.alpha / unit, found.beta / unit)
+        assert_allclose(found.lower_bound, attained, rtol=1e-12)
+        raised.append(attained > unit * planes.lower_bound * (1 + 1e-6))
+    # The c-transform of a mean of potentials is more than the mean of c-transforms.
+    assert any(raised)
