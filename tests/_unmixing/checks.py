@@ -34,3 +34,34 @@ def check_planes_below(planes, objective, atol=1e-12):
         value = objective(weights).value
         for plane in planes:
             assert plane.slope @ weights + plane.offset <= value + atol
+
+
+class Recorder:
+    """A watch that keeps the results of all steps, and stops at one of them."""
+
+    def __init__(self, last=None):
+        self.results, self._last = [], last
+
+    @property
+    def stopped(self):
+        return len(self.results) == self._last
+
+    def __call__(self, snapshot):
+        self.results.append(snapshot())
+        return self.stopped
+
+
+def check_watch(solve, n_steps):
+    """Check that a solver, given a watch, tells of each step and stops when asked."""
+    every, some = Recorder(), Recorder(n_steps)
+    whole, found = solve(every), solve(some)
+    assert [len(one.curve) for one in every.results] == [
+        1 + i for i in range(len(whole.curve))
+    ]
+    assert len(some.results) == len(found.curve) == n_steps
+    for one, other in zip(some.results, every.results, strict=False):
+        assert_allclose(one.value, other.value, rtol=1e-9)
+        assert_allclose(one.value, one.curve.min(), rtol=1e-14)
+        assert isinstance(one.converged, bool | np.bool_)
+    assert_allclose(found.value, some.results[-1].value, rtol=1e-14)
+    assert found.lower_bound <= whole.value * (1 + 1e-12)

@@ -43,6 +43,22 @@ def test_blocks_do_not_show(monkeypatch):
     assert_array_equal(assign(points, *arguments), whole)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_ties_are_within_rounding_of_the_costs(scale):
+    masses = sparse.csr_array(np.diag([0.25, 0.75]))
+    for off, expected in ((0.0, 0.25), (1e-10, 0.25), (1e-7, 0.0), (-1e-7, 1.0)):
+        support = scale * np.array([[0.0], [2.0]])
+        point = scale * np.array([[1.0 + off]])
+        shares = assign(point, support, masses, np.zeros(2), "euclidean")
+        assert_allclose(shares, [[expected, 1 - expected]])
+
+
+def test_a_point_on_an_atom_goes_there_though_nothing_sets_a_scale():
+    masses = sparse.csr_array(np.diag([0.25, 0.75]))
+    shares = assign(SUPPORT[:2], SUPPORT[:2], masses, np.zeros(2), "euclidean")
+    assert_allclose(shares, np.eye(2))
+
+
 # The shares of an entropic plan
 
 

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
+from scipy.special import log_softmax
 
 from skwot._ot.measures import canonical_measure, stack_measures
 from skwot._ot.metrics import JointMetric, Part
 from skwot._ot.quantization import Quantization, quantize
-from skwot._unmixing.calibration import _hold_out, calibrate
+from skwot._unmixing import calibration
+from skwot._unmixing.calibration import _Fit, _hold_out, _log_densities, calibrate
 from tests.generators.measures import measure
 
 
@@ -105,9 +107,9 @@ def test_equal_views_count_as_one():
 def test_a_number_is_a_fraction_of_the_mean_cost():
     sources = blobs([40, 40], [1.0, 1.0])
     points = np.vstack([source.points for source in sources])
-    found = run(sources, reg=0.2, debias=False)
+    found = run(sources, reg=0.07, debias=False)
     ((temperature, exponent),) = found.views
-    assert_allclose(temperature, 0.2 * cdist(points, points).mean(), rtol=0.2)
+    assert_allclose(temperature, 0.07 * cdist(points, points).mean(), rtol=1e-9)
     assert exponent == 1
     assert_allclose(found.surcharges, 0)
 
@@ -147,7 +149,8 @@ def test_rows_given_twice_do_not_know_themselves_better():
 )
 def test_where_nothing_can_be_left_out_there_is_a_default(sources):
     ((temperature, exponent),), surcharges, _ = run(sources)
-    assert temperature > 0
+    points = np.vstack([source.points for source in sources])
+    assert_allclose(temperature, 0.05 * cdist(points, points).mean())
     assert exponent == 1
     assert_allclose(surcharges, 0)
 
@@ -186,3 +189,89 @@ def test_a_centre_moves_when_a_row_leaves_it():
     alone = moved._replace(measure=source, nearest=np.arange(5))
     rows = _hold_out([source], [alone], stack_measures([source]))
     assert_array_equal(rows.removed, source.masses)
+
+
+def test_points_that_are_all_the_same_have_the_unit_one():
+    ((temperature, _),), _, _ = run([measure([2.0])])
+    assert temperature == 0.05
+
+
+def test_blocks_do_not_show(monkeypatch):
+    sources = blobs([25, 40], [1.0, 0.5])
+    stacked = stack_measures(sources)
+    rows = _hold_out(sources, unmoved(sources), stacked)
+    temperatures = np.array([0.1, 1.0])
+    whole = _log_densities(rows, stacked, "euclidean", temperatures)
+    mean = run(sources, reg=1.0).views[0].temperature
+    monkeypatch.setattr(calibration, "_BLOCK_ENTRIES", 900)
+    parts = _log_densities(rows, stacked, "euclidean", temperatures)
+    for one, other in zip(parts, whole, strict=True):
+        assert one.shape == (65, 2)
+        assert_allclose(one, other, rtol=1e-12)
+    # The mean cost is that of some of the rows.
+    sampled = run(sources, reg=1.0).views[0].temperature
+    assert sampled != mean
+    assert_allclose(sampled, mean, rtol=0.3)
+
+
+def test_large_sources_are_classified_by_rows_at_even_quantiles():
+    masses = np.random.default_rng(0).random(3000)
+    many, few = measure(np.arange(3000.0), masses), measure(np.arange(7.0))
+    sources = [many, few]
+    rows = _hold_out(sources, unmoved(sources), stack_measures(sources))
+    counts = np.bincount(rows.source)
+    assert counts[1] == 7
+    assert 450 <= counts[0] <= 500
+    # Five hundred of a thousand rows, as likely as they are heavy.
+    chosen = many.masses[np.searchsorted(many.points[:, 0], rows.points[:500, 0])]
+    assert chosen.mean() > 1.2 * many.masses.mean()
+    crowd = [many] * 100
+    of_each = _hold_out(crowd, unmoved(crowd), stack_measures(crowd))
+    assert_array_equal(np.bincount(of_each.source), np.full(100, 20))
+
+
+def test_each_source_counts_as_much_as_any_other():
+    # Where nothing tells two sources apart, the shares are equal, whatever their sizes.
+    fit = _Fit(np.repeat([0, 1], [10, 1000]), debias=True, exponents=True)
+    found = fit(np.zeros((1010, 2, 1)))
+    assert_allclose(found.loss, np.log(2))
+    assert_allclose(found.biases, 0, atol=1e-8)
+    assert_allclose(found.exponents, 1)
+
+
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("exponents", [False, True])
+def test_what_is_fitted_is_least(debias, exponents):
+    rng = np.random.default_rng(0)
+    source = np.repeat([0, 1, 2], [20, 30, 40])
+    logs = rng.normal(size=(90, 3, 2)) + np.eye(3)[source][:, :, None]
+    logs[:, 1] -= 0.5
+    fit = _Fit(source, debias=debias, exponents=exponents)
+    found = fit(logs)
+
+    def loss(exponents, biases):
+        chances = log_softmax(logs @ exponents + biases, axis=1)
+        own = chances[np.arange(90), source]
+        mean = np.mean([own[source == k].mean() for k in range(3)])
+        ridge = ((exponents - 0.5) ** 2).sum() + (biases**2).sum()
+        return ridge / 180 - mean
+
+    assert_allclose(found.loss, loss(found.exponents, found.biases))
+    if not debias:
+        assert_array_equal(found.biases, 0)
+    if not exponents:
+        assert_array_equal(found.exponents, [0.5, 0.5])
+    for _ in range(10):
+        other = found.exponents + exponents * 0.01 * rng.normal(size=2)
+        biases = found.biases + debias * 0.01 * rng.normal(size=3)
+        assert loss(other, biases) >= found.loss - 1e-12
+    # A constant of a row tells nothing.
+    shifted = fit(logs + rng.normal(size=(90, 1, 2)) * 30)
+    assert_allclose(shifted.exponents, found.exponents, rtol=1e-5)
+
+
+def test_exponents_stay_positive():
+    source = np.repeat([0, 1], 50)
+    logs = -np.eye(2)[source][:, :, None]  # the wrong source is always the likelier
+    found = _Fit(source, debias=True, exponents=True)(logs)
+    assert_allclose(found.exponents, 1e-3)

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skwot._unmixing.labels import (
     as_objects,
     known_shares,
+    measure_of_rows,
     read_column,
     read_labels,
     sorted_labels,
@@ -165,3 +166,21 @@ def test_known_shares_are_those_of_the_masses():
     assert_allclose(known_shares(["b", "a"], classes, [3, 1]), [0.25, 0.75])
     with pytest.raises(ValueError, match=r"labels of the fitted sources, .* got 'c'"):
         known_shares(["a", "c"], classes)
+
+
+def test_measures_have_the_masses_of_their_rows():
+    found = measure_of_rows(
+        np.array([[0.0], [1.0]]), np.array([1.0, 3.0]), "the target"
+    )
+    assert_array_equal(found.masses, [0.25, 0.75])
+    assert_array_equal(found.points, [[0.0], [1.0]])
+    with pytest.raises(ValueError, match="the target"):
+        measure_of_rows(np.array([[0.0]]), np.zeros(1), "the target")
+
+
+def test_without_groups_there_is_one_target():
+    X, masses = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 0.0, 3.0])
+    groups, ((found, n_rows),) = split_groups(X, masses, None)
+    assert groups is None
+    assert_array_equal(found.masses, [0.25, 0.75])
+    assert n_rows == 2

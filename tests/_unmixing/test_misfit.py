@@ -50,3 +50,11 @@ def test_single_points_have_no_spread_to_judge_by():
         check_misfit(1.9, 1.0)
     with pytest.warns(UserWarning, match="3.5 away .* 1 apart"):
         check_misfit(3.5, 1.0)
+
+
+def test_heavy_points_of_large_sources_are_sampled_more_often():
+    # A tenth of the points have nearly all mass, and lie within one of each other.
+    points = np.append(np.linspace(0, 1, 100), np.linspace(50, 99, 900))
+    masses = np.append(np.full(100, 1e4), np.ones(900))
+    found = expected_costs(stack_measures([measure(points, masses)]), "euclidean")
+    assert_allclose(found, 1 / 3, atol=0.15)

@@ -34,3 +34,46 @@ def test_it_depends_neither_on_order_nor_on_units():
     assert_allclose(sampling_noise(sources[::-1], loss, 3), found[::-1], rtol=1e-12)
     scaled = [measure(1e6 * source.points) for source in sources]
     assert_allclose(sampling_noise(scaled, loss, 3), 1e6 * found, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("power", "shrinkage"),
+    [(-0.25, 2**-0.25), (-0.5, 2**-0.5), (-3.0, 0.5), (1.0, 1.0)],
+)
+def test_the_rate_is_read_off_the_halves(power, shrinkage):
+    # A loss that is a power of the size; between n^(-1) and n^0 the rate is followed.
+    sources = [measure(np.arange(float(size))) for size in (64, 256, 1)]
+    found = sampling_noise(sources, lambda one, _: len(one.masses) ** power, 0)
+    halves = np.array([32.0, 128.0])
+    assert_allclose(found[:2], halves**power * shrinkage)
+    assert found[2] == 0
+
+
+def test_large_halves_are_capped_and_extrapolated():
+    source = measure(np.arange(256.0))
+    sizes = []
+
+    def loss(one, other):
+        sizes.append(len(one.masses))
+        assert len(one.masses) == len(other.masses)
+        return len(one.masses) ** -0.5
+
+    found = sampling_noise([source], loss, 0, largest=16)
+    # Each sample is drawn no more often than sixteen times, in two sizes.
+    assert sizes == [16, 8] * 16
+    assert_allclose(found, 256**-0.5)
+
+
+def test_large_samples_are_drawn_once_or_a_few_times():
+    for size, n_draws in ((8000, 1), (2000, 2), (1100, 3)):
+        calls = []
+        source = measure(np.arange(float(size)))
+        sampling_noise([source], lambda *_, calls=calls: calls.append(1) or 1.0, 0)
+        assert len(calls) == 2 * n_draws
+
+
+def test_one_pair_alone_says_nothing_of_the_rate():
+    sources = [measure([0.0, 1.0]), measure([0.0, 2.0, 4.0])]
+    found = sampling_noise(sources, lambda *_: 3.0, 0)
+    # The halves are single points, whose halves are empty.
+    assert_allclose(found, [3, 3])

@@ -5,12 +5,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skwot._ot.ground_costs import ground_cost
+from skwot._ot.measures import stack_measures
 from skwot._unmixing.outliers import (
     calibrate_outlier_cost,
     drop_outliers,
     has_idle_outliers,
     outlying_cost,
+    restore_outliers,
 )
+from skwot._unmixing.problem import Problem
 from skwot._unmixing.solve import solve
 from tests.generators.measures import measure, overlapping_sources, settings
 
@@ -79,3 +82,62 @@ def test_outliers_that_may_be_used_stay():
 def test_two_in_a_hundred_rows_of_the_sources_lie_above_the_outlying_cost():
     soft_costs = np.random.default_rng(0).normal(size=1000)
     assert np.count_nonzero(soft_costs > outlying_cost(soft_costs)) == 20
+
+
+def test_the_highest_cost_is_the_last_percentile():
+    # All mass of the one source pays the same.
+    source = [measure([[0.0], [2.0]], np.array([0.3, 0.7]))]
+    assert calibrate_outlier_cost(source, "euclidean", 0) == 2
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_the_level_has_the_unit_of_the_costs_whatever_it_is(unit):
+    rng = np.random.default_rng(5)
+    points = rng.normal(size=(40, 2))
+    one = calibrate_outlier_cost([measure(points)], "sqeuclidean", 0)
+    other = calibrate_outlier_cost([measure(unit * points)], "sqeuclidean", 0)
+    assert_allclose(other, unit**2 * one, rtol=1e-9)
+
+
+def test_costs_that_no_mass_pays_do_not_count():
+    # Halves of two clusters: nearly all mass stays in its cluster.
+    rng = np.random.default_rng(0)
+    points = np.append(rng.normal(size=100), 1e4 + rng.normal(size=4))
+    level = calibrate_outlier_cost([measure(points)], "euclidean", 0)
+    assert level < 10
+
+
+def test_a_source_of_outliers_is_idle_by_its_own_surcharge_and_the_others():
+    plain = overlapping_sources(4, n_sources=2).problem()
+    cost = ground_cost(plain.sources.points, plain.target.points, "euclidean")
+    largest = cost.max()
+
+    def is_idle(outlier_cost, surcharges):
+        return has_idle_outliers(
+            replace(plain, outlier_cost=outlier_cost, surcharges=np.array(surcharges))
+        )
+
+    assert not is_idle(1.01 * largest, [0.0, 0.1 * largest, 0.0])
+    assert is_idle(1.11 * largest, [0.0, 0.1 * largest, 0.0])
+    assert is_idle(0.91 * largest, [0.0, 0.0, 0.1 * largest])
+    assert not is_idle(0.89 * largest, [0.0, 0.0, 0.1 * largest])
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_rows_that_are_not_sampled_count_too(scale):
+    # The largest cost is that of one row among many.
+    points = np.zeros((200, 1))
+    points[:, 0] = scale * np.linspace(0, 1, 200)
+    points[101] = 5 * scale
+    sources = stack_measures([measure(points)])
+    problem = Problem(sources, measure([[0.0], [scale]]), "euclidean", 4.9 * scale)
+    assert not has_idle_outliers(problem)
+    assert has_idle_outliers(replace(problem, outlier_cost=5.01 * scale))
+
+
+def test_the_outliers_potential_is_the_largest_that_is_feasible():
+    plain = overlapping_sources(5, n_sources=2).problem()
+    found = solve(plain, settings(solver="auto"))
+    restored = restore_outliers(found, replace(plain, outlier_cost=9.0))
+    assert_array_equal(restored.alpha[:-1], found.alpha)
+    assert_allclose(restored.alpha[-1] + found.beta.max(), 9)

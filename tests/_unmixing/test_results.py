@@ -84,3 +84,32 @@ def test_results_of_groups_are_stacked_with_those_that_are_missing():
     assert_array_equal(stacked.weights, [[0.25, 0.75], [np.nan, np.nan]])
     assert_array_equal(stacked.loss, [2.0, np.nan])
     assert_array_equal(stacked.converged, [True, False])
+
+
+def test_nothing_is_known_of_what_is_missing():
+    missing = missing_result(3)
+    assert_array_equal(missing.weights, np.full(3, np.nan))
+    assert np.isnan([missing.unexplained, missing.loss, missing.lower_bound]).all()
+    assert missing.converged is False
+
+
+def test_two_replicates_are_the_fewest_with_a_spread():
+    shares = np.full((3, 6, 3), np.nan)
+    shares[:, 0] = 0.3
+    shares[..., 2] = 0.1
+    # The first group has two replicates with weights, the second one, the third all.
+    shares[0, 1:3, :2] = [[0.2, 0.8], [0.4, 0.6]]
+    shares[1, 4, :2] = 0.5
+    shares[2, 1:, :2] = 0.5
+    with pytest.warns(RuntimeWarning, match="in 7 bootstrap replicates"):
+        found = summarise(shares, 0.9, "percentile", has_unexplained=True)
+    spread = np.sqrt(2) / 10
+    expected = [[spread] * 2, [np.nan] * 2, [0, 0]]
+    assert_allclose(found.standard_error, expected, atol=1e-12)
+    assert np.isnan(found.confidence_interval.low[1]).all()
+    assert_array_equal(found.unexplained.bootstrap_distribution, shares[:, 1:, 2])
+
+
+def test_reflected_ends_above_one_are_clipped():
+    ends = summary(0.95, "basic").confidence_interval
+    assert ends.low == ends.high == 1

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
 
+from skwot._ot import ground_costs
 from skwot._ot.metrics import JointMetric, Part
 from skwot._unmixing import views
 from skwot._unmixing.views import Densities, View, posterior, scales_within, unit_of
@@ -67,3 +69,43 @@ def test_scales_are_deviations_within_sources():
     assert_allclose(scales[:2], expected)
     # One feature is constant in each source but not in all, the other throughout.
     assert_allclose(scales[2:], [0.5, 0])
+
+
+@pytest.mark.parametrize("rows", [1, 5, 10_000])
+def test_a_single_view_by_blocks(rows, monkeypatch):
+    monkeypatch.setattr(ground_costs, "_KEPT_ENTRIES", 0)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ENTRIES", 1)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ROWS", rows)
+    # At this temperature the kernel underflows without the shift of each point's own.
+    view, points = View(1e-2, 0.5), np.vstack([POINTS, POINTS[:3] + 30])
+    found = Densities(SOURCES.points, points, "euclidean", [view])
+    levels = -cdist(points, SOURCES.points) / view.temperature
+    with np.errstate(divide="ignore"):
+        masses = np.log(SOURCES.masses.toarray())
+    expected = logsumexp(levels[:, :, None] + masses, axis=1)
+    least = levels.max(axis=1)[:, None] - 600
+    found, expected = found.logarithms(SOURCES.masses), expected / 2
+    kept = expected > least / 2
+    assert kept.any(axis=1).all()
+    assert_allclose(found[kept], expected[kept], rtol=1e-9)
+
+
+def test_shares_far_from_all_sources_are_finite():
+    points = np.vstack([POINTS[:2], POINTS[:2] + 1e5])
+    found = posterior(points, SOURCES, np.zeros(3), METRIC, VIEWS)
+    assert_allclose(found.sum(axis=1), 1)
+    # Each row depends on its own point alone.
+    assert_allclose(
+        found[:2], posterior(points[:2], SOURCES, np.zeros(3), METRIC, VIEWS)
+    )
+
+
+@pytest.mark.parametrize("offset", [1e-3, 1e3, 1e8])
+def test_variation_within_rounding_of_the_mean_is_none(offset):
+    means = np.array([[offset, 1.0], [offset, 2.0]])
+    noise = 1e-14 * offset
+    covariances = np.zeros((2, 2, 2))
+    covariances[:, 0, 0], covariances[:, 1, 1] = noise**2, 4.0
+    assert_allclose(scales_within(means, covariances), [0, 2])
+    covariances[:, 0, 0] = (1e-3 * offset) ** 2
+    assert_allclose(scales_within(means, covariances), [1e-3 * offset, 2])

@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from numpy.testing import assert_allclose
+from scipy import sparse
 
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import (
@@ -14,7 +15,7 @@ from skwot._ot.measures import (
 from skwot._unmixing.bootstrap import RowCounts, resample
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
-from skwot._unmixing.problem import Problem
+from skwot._unmixing.problem import Marginals, Problem, Unmixing
 from skwot._unmixing.solvers.bundle import solve_bundle
 from tests._unmixing.checks import check_gradient, check_planes_below
 from tests.divergence import sinkhorn_divergence
@@ -247,3 +248,116 @@ def test_a_replicate_is_the_problem_of_its_masses():
         expected.unit * expected(weights).value,
         rtol=1e-9,
     )
+
+
+@pytest.mark.parametrize("weights", [[0.2, 0.5, 0.3], [0.7, 0.3, 0.0]])
+def test_the_completed_potential_is_that_of_the_entropic_plan(weights):
+    case, weights = overlapping_sources(8, n_sources=3), np.array(weights)
+    objective = objective_of(case)
+    found = Unmixing(weights, 0.0, 0.0, *np.zeros((3, 1)), converged=True)
+    completed = objective.complete(found)
+    sources, target = case.measures
+    cost = ground_cost(sources.points, target.points, "euclidean")
+    eps = completed.temperature
+    assert_allclose(eps, 0.05 * cost.mean())
+    a = sources.masses @ weights
+    plan = a[:, None] * np.exp((completed.plan_alpha[:, None] - cost) / eps)
+    plan *= target.masses / plan.sum(axis=0)
+    assert_allclose(plan.sum(axis=1), a, atol=1e-9)
+    assert completed.weights is weights
+
+
+def test_atoms_that_were_not_drawn_are_left_out():
+    case = overlapping_sources(9, n_sources=3)
+    objective = objective_of(case)
+    masses, target, surcharges = objective.marginals
+    dense = masses.toarray()
+    dense[[0, 4]], target = 0.0, target * (np.arange(len(target)) > 2)
+    drawn = Marginals(
+        sparse.csr_array(dense / dense.sum(axis=0)), target / target.sum(), surcharges
+    )
+    start = np.array([0.2, 0.5, 0.3])
+    planes = [
+        objective(weights).plane for weights in (start, np.array([0.6, 0.1, 0.3]))
+    ]
+    replicate = objective.reweighted(drawn, planes, start)
+    assert_allclose(replicate.initial_weights(), start)
+    free = replicate.free_planes()
+    assert len(free) == 2
+    check_planes_below(free, replicate)
+    # Their records have the atoms' order: they give the potentials of the planes back.
+    for plane in free:
+        alpha, beta = replicate.potentials([plane], np.ones(1))
+        assert_allclose(replicate.marginals.slope(alpha), plane.slope, atol=1e-12)
+        assert_allclose(replicate.marginals.target @ beta, plane.offset, atol=1e-12)
+    sources, points = case.measures
+    kept, held = drawn.masses.sum(axis=1) > 0, drawn.target > 0
+    alone = Problem(
+        SourceMeasures(sources.points[kept], drawn.masses[kept]),
+        Measure(points.points[held], drawn.target[held]),
+        "euclidean",
+    )
+    eps = objective.unit * objective.eps
+    expected = DivergenceLoss(alone, 0.05, temperature=eps)
+    assert_allclose(
+        objective.unit * replicate(start).value,
+        expected.unit * expected(start).value,
+        rtol=1e-9,
+    )
+
+
+def test_descent_starts_at_the_nearest_atoms():
+    case = overlapping_sources(3, n_sources=4)
+    start = objective_of(case).initial_weights()
+    assert_allclose(start, ExactLoss(case.problem()).initial_weights())
+
+
+def test_no_evaluation_depends_on_those_before():
+    case = overlapping_sources(4, n_sources=4)
+    used, weights = objective_of(case), np.array([0.1, 0.2, 0.3, 0.4])
+    for corner in np.eye(4):
+        used(corner)
+    one, other = used(weights), objective_of(case)(weights)
+    assert_allclose(one.value, other.value, rtol=1e-9)
+    # Potentials are determined up to a constant.
+    corners = one.plane.slope + one.plane.offset
+    assert_allclose(corners, other.plane.slope + other.plane.offset, atol=1e-9)
+
+
+def test_records_give_the_planes_back():
+    objective = objective_of(overlapping_sources(5, n_sources=3), reg=0.2)
+    for weights in np.eye(3):
+        plane = objective(weights).plane
+        alpha, beta = objective.potentials([plane], np.ones(1))
+        # Completing the potential can only raise the plane where it is low.
+        slope = objective.marginals.slope(alpha)
+        offset = objective.marginals.target @ beta
+        assert_allclose(slope @ weights + offset, plane.slope @ weights + plane.offset)
+
+
+def test_the_largest_asymmetry_that_is_rounding():
+    points = np.arange(4.0)[:, None]
+
+    def uneven(size):
+        return lambda x, y: abs(x[0] - y[0]) * (1 + size * (y[0] > x[0]))
+
+    one = canonical_measure(points)
+    DivergenceLoss(Problem(stack_measures([one]), one, uneven(1e-12)), 0.05)
+    with pytest.raises(ValueError, match="symmetric"):
+        DivergenceLoss(Problem(stack_measures([one]), one, uneven(1e-8)), 0.05)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_what_a_scaling_of_mu_costs_a_plane(factor):
+    objective = objective_of(overlapping_sources(6, n_sources=3))
+    weights, m = np.array([0.2, 0.5, 0.3]), len(objective.marginals.target)
+    plane = objective(weights).plane
+    record = plane.record.copy()
+    record[m:] *= factor
+    alpha, beta = objective.potentials([plane._replace(record=record)], np.ones(1))
+    value = objective.marginals.slope(alpha) @ weights
+    value += objective.marginals.target @ beta
+    # eps log K mu and eps (1 - mu K mu) / 2, where mu K mu is one for the solved mu.
+    lost = objective.eps * (np.log(factor) + (1 - factor**2) / 2)
+    touching = plane.slope @ weights + plane.offset
+    assert_allclose(value - touching, lost, atol=1e-9)

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from skwot._ot.measures import stack_measures
-from skwot._ot.transport import c_transform
+from skwot._ot.transport import c_transform, solve_transport
 from skwot._unmixing.bootstrap import RowCounts, resample
 from skwot._unmixing.losses.exact import ExactLoss
-from skwot._unmixing.problem import Problem
+from skwot._unmixing.problem import Marginals, Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
 from tests._unmixing.checks import check_gradient, check_planes_below
 from tests.exact import solve_dense_lp
@@ -81,4 +82,66 @@ def test_planes_of_a_sample_are_planes_of_a_replicate(metric):
     assert_allclose(replicate.cost, objective.cost[np.ix_(*kept)])
     free = replicate.free_planes()
     assert len(free) == 5
+    # What they record are potentials of the replicate.
+    for plane in free:
+        alpha, beta = replicate.potentials([plane], np.ones(1))
+        bound = replicate.marginals.bound(alpha, beta)
+        assert bound >= plane.offset + plane.slope.min() - 1e-12
+    # Masses that were not drawn are left out of the marginals, too.
+    assert replicate.marginals.masses.shape[0] == kept[0].sum()
+    assert_allclose(
+        replicate.marginals.masses.toarray(), drawn.marginals.masses.toarray()[kept[0]]
+    )
+    weights = np.array([0.2, 0.5, 0.3])
+    expected = solve_transport(
+        replicate.marginals.masses @ weights, replicate.marginals.target, replicate.cost
+    )
+    assert_allclose(replicate(weights).value, expected.value, rtol=1e-9)
     check_planes_below(free, replicate)
+
+
+def test_free_planes_record_their_potentials():
+    objective = objective_of(overlapping_sources(9, n_sources=3))
+    for plane in objective.free_planes():
+        alpha, beta = objective.potentials([plane], np.ones(1))
+        assert (alpha[:, None] + beta <= objective.cost + 1e-14).all()
+        bound = objective.marginals.bound(alpha, beta)
+        assert bound >= plane.offset + plane.slope.min() - 1e-12
+
+
+def test_what_is_rounding_has_the_size_of_the_costs():
+    case = overlapping_sources(0, n_sources=3)
+    # Beside costs of almost nothing, few that are large make the mean.
+    objective = ExactLoss(case.problem(outlier_cost=1e-3))
+    assert_allclose(objective.rounding, 1e-12 * objective.cost.mean())
+    assert objective.potentials(objective.free_planes(), np.array([0.5, 0.5]))
+
+
+def test_descent_starts_at_the_nearest_atoms_of_any_number():
+    rng = np.random.default_rng(3)
+    sources = stack_measures([measure(rng.normal(k, 1, (4, 2))) for k in range(2)])
+    target = measure(rng.normal(0.5, 1, (30, 2)))
+    nearest = cdist(target.points, sources.points).argmin(axis=1)
+    objective = ExactLoss(Problem(sources, target, "euclidean"))
+    chosen = sources.masses.toarray()[nearest] > 0
+    assert_allclose(objective.initial_weights(), chosen.mean(axis=0))
+
+
+def test_atoms_that_were_not_drawn_are_left_out():
+    objective = objective_of(overlapping_sources(2, n_sources=3))
+    masses, target, surcharges = objective.marginals
+    dense = masses.toarray()
+    dense[[0, 4]], target = 0.0, target * (np.arange(len(target)) > 2)
+    drawn = Marginals(
+        sparse.csr_array(dense / dense.sum(axis=0)), target / target.sum(), surcharges
+    )
+    weights = np.array([0.2, 0.5, 0.3])
+    planes = [objective(weights).plane]
+    replicate = objective.reweighted(drawn, planes, weights)
+    kept = drawn.masses.sum(axis=1) > 0, target > 0
+    assert replicate.cost.shape == (kept[0].sum(), kept[1].sum())
+    assert_allclose(replicate.cost, objective.cost[np.ix_(*kept)])
+    a, b = (drawn.masses @ weights)[kept[0]], drawn.target[kept[1]]
+    expected = solve_transport(a, b, replicate.cost).value
+    assert_allclose(replicate(weights).value, expected, rtol=1e-9)
+    check_planes_below(replicate.free_planes(), replicate)

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from skwot._ot.measures import canonical_measure, stack_measures
@@ -15,7 +16,7 @@ from skwot._unmixing.problem import Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
 from tests._unmixing.checks import check_gradient, check_planes_below
 from tests.exact import solve_dense_lp
-from tests.generators.measures import gaussians, rule
+from tests.generators.measures import gaussians, measure, rule
 
 METRICS = ["euclidean", "sqeuclidean"]
 
@@ -136,3 +137,73 @@ def test_large_samples_are_coarsened_to_something_near(metric, monkeypatch):
     weights = np.full(5, 0.2)
     assert_allclose(coarse(weights).value, objective(weights).value, rtol=0.05)
     assert coarse.coarsened() is None
+    # Two thirds of the atoms are no large sample.
+    monkeypatch.setattr(line, "_COARSE_ATOMS", 590)
+    assert objective.coarsened() is not None
+    monkeypatch.setattr(line, "_COARSE_ATOMS", 610)
+    assert objective.coarsened() is None
+
+
+def test_merged_groups_have_about_equal_mass(monkeypatch):
+    monkeypatch.setattr(line, "_COARSE_ATOMS", 4)
+    points, total = np.arange(8.0), np.array([1.0, 1, 1, 1, 2, 2, 1, 3])
+    masses = sparse.csr_array(total[:, None])
+    merged, means = line._merge(points, masses, total)
+    assert_allclose(merged.toarray()[:, 0], [3, 3, 3, 3])
+    assert_allclose(means, [1, 11 / 3, 16 / 3, 7])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("size", [1, 2, 3, 40])
+def test_descent_starts_at_the_nearest_atoms(size, metric):
+    rng = np.random.default_rng(size)
+    problem = Problem(
+        stack_measures([measure(rng.normal(k, 1, size)) for k in range(2)]),
+        measure(np.append(rng.normal(0.5, 3, 30), [-9.0, 9.0])),
+        metric,
+    )
+    dense, objective = ExactLoss(problem), LineLoss(problem)
+    assert_allclose(objective.initial_weights(), dense.initial_weights(), rtol=1e-12)
+
+
+def test_one_atom_is_nearest_to_all():
+    problem = Problem(
+        stack_measures([measure([2.0])]), measure([1.0, 4.0]), "euclidean"
+    )
+    objective = LineLoss(problem)
+    assert_allclose(objective.initial_weights(), [1])
+    assert_allclose(objective.unit * objective(np.ones(1)).value, 1.5)
+
+
+def test_combined_planes_have_combined_potentials():
+    objective = LineLoss(random_line(8))
+    points = np.random.default_rng(0).dirichlet(np.ones(3), size=3)
+    planes = [objective(weights).plane for weights in points]
+    multipliers = np.array([0.5, 0.3, 0.2])
+    marginals = objective.marginals
+    alpha, beta = objective.potentials(planes, multipliers)
+    slopes = np.array([plane.slope for plane in planes])
+    offsets = np.array([plane.offset for plane in planes])
+    assert_allclose(marginals.slope(alpha), multipliers @ slopes, atol=1e-12)
+    assert_allclose(marginals.target @ beta, multipliers @ offsets, atol=1e-12)
+
+
+def test_planes_of_a_replicate_have_potentials():
+    objective = LineLoss(random_line(9))
+    plane = objective(np.array([0.2, 0.5, 0.3])).plane
+    start = np.array([0.1, 0.2, 0.7])
+    replicate = objective.reweighted(objective.marginals, [plane], start)
+    again = replicate.potentials(replicate.free_planes(), np.ones(1))
+    for one, other in zip(
+        again, objective.potentials([plane], np.ones(1)), strict=True
+    ):
+        assert_allclose(one, other)
+    assert_allclose(replicate.initial_weights(), start)
+
+
+def test_weights_need_not_sum_to_one():
+    problem = random_line(10)
+    objective = LineLoss(problem)
+    masses = problem.marginals.masses @ np.array([0.2, 0.5, 0.3])
+    one, other = objective._solve(masses), objective._solve(3 * masses)
+    assert_allclose(other.value, one.value, rtol=1e-12)

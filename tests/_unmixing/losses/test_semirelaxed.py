@@ -2,13 +2,14 @@ import numpy as np
 import ot
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from skwot._ot import ground_costs
 from skwot._ot.measures import stack_measures
 from skwot._unmixing.bootstrap import RowCounts, resample
 from skwot._unmixing.losses.semirelaxed import SemirelaxedLoss
-from skwot._unmixing.problem import Problem
+from skwot._unmixing.problem import Marginals, Problem, Unmixing
 from skwot._unmixing.views import View
 from tests._unmixing.checks import check_gradient, check_planes_below
 from tests.generators.measures import measure, overlapping_sources
@@ -146,3 +147,63 @@ def test_equal_sources_have_equal_densities():
     problem = Problem(sources, measure(points), "euclidean")
     objective = SemirelaxedLoss(problem, [View(EPS, 1.0)])
     assert_array_equal(objective.densities[:, 0], objective.densities[:, 1])
+
+
+@pytest.mark.parametrize("outlier_cost", [None, 1.5])
+def test_potentials_are_soft_costs(outlier_cost):
+    surcharges = SURCHARGES if outlier_cost is None else np.append(SURCHARGES, 0.2)
+    objective, problem = objective_of(8, surcharges, outlier_cost=outlier_cost)
+    n_atoms, target = problem.marginals.masses.shape[0], problem.marginals.target
+    points = np.random.default_rng(0).dirichlet(np.ones(len(surcharges)), size=2)
+    planes = [objective(weights).plane for weights in points]
+    # The loss is their mean over the target, here at the mean of two points.
+    alpha, beta = objective.potentials(planes, np.array([0.25, 0.75]))
+    weights = 0.25 * points[0] + 0.75 * points[1]
+    assert_array_equal(alpha, np.zeros(n_atoms))
+    assert_allclose(objective.unit * target @ beta, by_definition(problem, weights))
+    # They bound nothing by themselves.
+    assert objective.bound(alpha, beta) == -np.inf
+    nothing = np.zeros(0)
+    found = Unmixing(weights, 0.0, 0.0, nothing, nothing, nothing, True)
+    completed = objective.complete(found)
+    assert_array_equal(completed.alpha, np.zeros(n_atoms))
+    assert_allclose(completed.beta, objective.unit * beta)
+    assert completed.weights is weights
+
+
+def test_a_target_atom_without_density_costs_infinitely_much():
+    sources = stack_measures([measure([0.0]), measure([1e6])])
+    problem = Problem(sources, measure([0.0, 1e6]), "euclidean")
+    objective = SemirelaxedLoss(problem, [View(1.0, 1.0)])
+    objective.densities = np.eye(2)
+    assert objective.value(np.array([1.0, 0.0])) == np.inf
+    found = Unmixing(np.array([1.0, 0.0]), 0.0, 0.0, *np.zeros((3, 1)), False)
+    assert np.isinf(objective.complete(found).beta).tolist() == [False, True]
+
+
+def test_search_begins_at_equal_weights_or_inside_near_those_given():
+    objective, _ = objective_of(9)
+    assert_allclose(objective.initial_weights(), np.full(3, 1 / 3))
+    assert objective.rounding == 1e-12
+    start = np.array([0.0, 0.4, 0.6])
+    replicate = objective.reweighted(objective.marginals, [], start)
+    assert_allclose(replicate.initial_weights(), np.array([0.001, 0.4, 0.6]) / 1.001)
+
+
+def test_atoms_without_mass_are_left_out_but_the_outliers_stay():
+    objective, problem = objective_of(1, np.zeros(4), outlier_cost=1.5)
+    masses, target, surcharges = problem.marginals
+    dense = masses.toarray()
+    dense[0] = 0.0
+    target = target * (np.arange(len(target)) != 2)
+    marginals = Marginals(
+        sparse.csr_array(dense / dense.sum(axis=0)), target / target.sum(), surcharges
+    )
+    replicate = objective.reweighted(marginals, [], np.full(4, 0.25))
+    weights = np.array([0.4, 0.1, 0.2, 0.3])
+    cost = cdist(problem.sources.points, problem.target.points)
+    cost = np.vstack([cost, np.full(cost.shape[1], 1.5)])
+    densities = np.exp(-cost / EPS).T @ marginals.masses
+    expected = -EPS * marginals.target @ np.log(densities @ weights)
+    assert_allclose(replicate.unit * replicate(weights).value, expected)
+    assert replicate.densities.shape == (len(target) - 1, 4)

@@ -33,6 +33,22 @@ def test_surcharges_add_to_the_value_and_to_the_gradient():
 def test_weights_that_do_not_sum_to_one_are_normalised():
     objective = ExactLoss(overlapping_sources(3, n_sources=3).problem())
     w = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
-    assert_allclose(
-        objective.differentiable(2 * w)[0].item(), objective.differentiable(w)[0].item()
-    )
+    whole = objective.differentiable(w)[0].item()
+    for factor in (0.25, 2, 3):
+        # Masses that are handed on sum to one.
+        seen = []
+        inner = objective._solve
+        objective._solve = lambda a, inner=inner, seen=seen: seen.append(a) or inner(a)
+        value = objective.differentiable(factor * w)[0].item()
+        del objective._solve
+        assert_allclose(value, whole)
+        assert_allclose(seen[0].sum(), 1)
+
+
+def test_shares_sum_to_one_whatever_the_masses_do():
+    marginals = overlapping_sources(5, n_sources=3).problem().marginals
+    atoms = np.arange(len(marginals.target)) % marginals.masses.shape[0]
+    scaled = marginals._replace(target=3 * marginals.target)
+    shares = source_shares(marginals, atoms)
+    assert_allclose(source_shares(scaled, atoms), shares)
+    assert_allclose(shares.sum(), 1)

@@ -22,6 +22,32 @@ def test_an_optimum_comes_with_its_multipliers():
     assert_allclose(np.array(found.row_dual) @ [1, 2, 1.5, 1.5], 3.5)
 
 
+def test_tolerances_and_further_options_arrive():
+    solver = make_solver(
+        np.ones(1),
+        sparse.csc_array(np.ones((1, 1))),
+        np.ones(1),
+        np.ones(1),
+        options={"presolve": "off", "simplex_strategy": 4},
+    )
+    expected = {
+        "primal_feasibility_tolerance": 1e-10,
+        "dual_feasibility_tolerance": 1e-10,
+        "output_flag": False,
+        "presolve": "off",
+        "simplex_strategy": 4,
+    }
+    for name, value in expected.items():
+        assert solver.getOptionValue(name)[1] == value
+
+
+def test_variables_have_an_upper_bound():
+    columns = sparse.csc_array(np.ones((1, 2)))
+    largest = np.array([0.25, 1.0])
+    solver = make_solver(np.arange(2.0), columns, np.ones(1), np.ones(1), largest)
+    assert_allclose(optimise(solver).col_value, [0.25, 0.75])
+
+
 def test_anything_else_is_a_failure_that_names_the_status():
     with pytest.raises(SolverFailed, match="Infeasible"):
         optimise(assignment(2.5))

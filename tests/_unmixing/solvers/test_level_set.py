@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
 from skwot._unmixing.solvers.level_set import project_level_set
@@ -46,6 +46,19 @@ def test_agrees_with_a_general_solver():
 def test_a_point_inside_stays():
     _, slopes, offsets, inside = random_planes(2, 4, 3)
     assert_allclose(project_level_set(inside, slopes, offsets), inside)
+
+
+def test_a_point_on_the_boundary_stays():
+    point = np.array([0.5, 0.5])
+    found = project_level_set(point, np.array([[1.0, -1.0]]), np.zeros(1))
+    assert_array_equal(found, point)
+
+
+def test_a_plane_that_is_flat_along_a_coordinate_is_met():
+    # The step has no component along the second axis of the hyperplane.
+    point = np.array([0.4, 0.4, 0.2])
+    found = project_level_set(point, np.array([[1.0, -1.0, 0.0]]), np.array([0.2]))
+    assert_allclose(found, [0.3, 0.5, 0.2])
 
 
 def test_an_empty_set_is_reported():

@@ -5,10 +5,12 @@ from scipy.optimize import minimize
 
 from skwot._ot.measures import stack_measures
 from skwot._unmixing.losses.semirelaxed import SemirelaxedLoss
-from skwot._unmixing.problem import Problem
+from skwot._unmixing.problem import Problem, StoppingRule
+from skwot._unmixing.solvers import newton
 from skwot._unmixing.solvers.bundle import solve_bundle
 from skwot._unmixing.solvers.newton import solve_newton
 from skwot._unmixing.views import View
+from tests._unmixing.checks import check_watch
 from tests.generators.measures import measure, overlapping_sources, rule
 
 
@@ -80,9 +82,50 @@ def test_equal_sources_share_without_a_failure():
     )
     assert found.converged
     assert_allclose(found.weights[:2].sum(), 0.75, atol=0.02)
+    # The steps are Newton's: those of expectation maximisation are many more.
+    assert len(found.curve) < 10
 
 
 def test_a_single_step_says_so():
     found = solve_newton(objective_of(8), rule(1, 1e-12))
     assert len(found.curve) == 1
     assert not found.converged
+
+
+@pytest.mark.parametrize("seed", range(1, 60, 2))
+def test_each_step_descends_from_wherever_it_begins(seed):
+    objective = objective_of(seed)
+    n_sources = objective.marginals.n_weights
+    rng = np.random.default_rng(seed)
+    # From near a corner the quadratic model leads too far now and then.
+    for drawn in rng.dirichlet(np.full(n_sources, 0.05), size=12):
+        weights = np.maximum(drawn, 1e-9) / np.maximum(drawn, 1e-9).sum()
+        value, gap = objective.value(weights), newton._gap(objective, weights)
+        following = newton._newton_step(objective, weights, value)
+        if gap > 1e-6:
+            assert following is not None
+        if following is not None:
+            assert (following >= 0).all()
+            assert_allclose(following.sum(), 1)
+            assert objective.value(following) <= value + 1e-14
+
+
+def test_it_tells_of_each_step():
+    objective = objective_of(8)
+    check_watch(
+        lambda watch: solve_newton(objective, StoppingRule(50, 1e-9, 1e-9, watch)), 2
+    )
+
+
+def test_no_more_steps_are_made_than_the_rule_says():
+    for max_iter in (1, 2, 3):
+        found = solve_newton(objective_of(8), rule(max_iter, 1e-12))
+        assert len(found.curve) == max_iter
+
+
+def test_what_has_converged_is_said_by_the_tolerance():
+    found = solve_newton(objective_of(8), rule(2, 1e-12))
+    gap = found.relative_gap
+    assert gap > 1e-9
+    assert not solve_newton(objective_of(8), rule(2, 0.9 * gap)).converged
+    assert solve_newton(objective_of(8), rule(2, 1.1 * gap)).converged

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skwot._ot import ground_costs
 from skwot._ot.measures import stack_measures
 from skwot._unmixing.problem import Problem
+from skwot._unmixing.solvers import saturated
 from skwot._unmixing.solvers.saturated import cheap_pairs, solve_saturated
 from tests.exact import solve_dense_lp
 from tests.generators.measures import gaussians, measure, overlapping_sources, rule
@@ -87,3 +89,40 @@ def test_the_pairs_are_those_below_the_largest_cost():
     assert_array_equal(arcs.source, i)
     assert_array_equal(arcs.target, j)
     assert_array_equal(arcs.cost, cost.whole()[i, j])
+
+
+def test_pairs_of_later_blocks_have_their_rows(monkeypatch):
+    whole, _ = cheap_pairs(categories(3).costs())
+    monkeypatch.setattr(ground_costs, "_KEPT_ENTRIES", 0)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ENTRIES", 1)
+    monkeypatch.setattr(ground_costs, "_BLOCK_ROWS", 7)
+    parts, _ = cheap_pairs(categories(3).costs())
+    for one, other in zip(parts, whole, strict=True):
+        assert_array_equal(one, other)
+    # The pairs of all blocks together are counted.
+    monkeypatch.setattr(saturated, "_PAIRS_PER_POINT", 20 / 60)
+    assert cheap_pairs(categories(3).costs()) is None
+
+
+@pytest.mark.parametrize("unit", [1e-5, 1e5])
+def test_units_do_not_matter(unit):
+    rng = np.random.default_rng(4)
+    sources = [measure(unit * np.eye(12), rng.gamma(0.5, size=12)) for _ in range(3)]
+    target = measure(unit * np.eye(12), rng.gamma(0.5, size=12))
+    problem = Problem(stack_measures(sources), target, "euclidean")
+    found = solve(problem)
+    mixture = problem.marginals.masses @ found.weights
+    variation = 1 - np.minimum(mixture, problem.marginals.target).sum()
+    assert_allclose(found.value, unit * np.sqrt(2) * variation, rtol=1e-9)
+    assert found.converged
+
+
+def test_masses_of_the_sources_that_do_not_sum_to_one_are_scaled():
+    problem = categories(5)
+    sources = problem.sources
+    scaled = Problem(
+        sources._replace(masses=sources.masses * (1 + 1e-9)),
+        problem.target,
+        "euclidean",
+    )
+    assert_allclose(solve(scaled).value, solve(problem).value, rtol=1e-6)

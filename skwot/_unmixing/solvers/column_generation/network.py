@@ -157,7 +157,8 @@ def starting_flow(
     arcs, pool : Arcs
         The arcs, and more arcs of small reduced cost.
     flow : Flow
-        Optimal over the pool, and over all arcs if some mass was stranded in it.
+        Optimal over the pool, which violated arcs out of all join if some mass was
+        stranded in it.
     box : Box
     """
     a = problem.marginals.masses @ weights

@@ -1,11 +1,16 @@
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skwot._unmixing.solvers.column_generation.arcs import (
+    DUAL_TOL,
     Arcs,
+    arc_columns,
     arc_transforms,
     join_arcs,
+    least_arcs,
     reduced_costs,
+    scattered,
     tightest,
     violated,
 )
@@ -44,6 +49,61 @@ def test_violated_arcs_are_negative_beyond_rounding():
     # Potentials with a large common offset have lost the digits of a small violation.
     zero = Arcs(arcs.source, arcs.target, (alpha[:, None] + beta).ravel())
     assert not violated(zero, alpha + 1e6, beta - 1e6).any()
+
+
+def test_a_violation_has_to_exceed_the_tolerance():
+    arcs = Arcs(np.zeros(4, int), np.zeros(4, int), DUAL_TOL * np.array([1, 0, -1, -3]))
+    none = np.zeros(1)
+    assert_array_equal(violated(arcs, none, none), [False, False, False, True])
+    assert not violated(arcs, none, none, 1e-9).any()
+    # What potentials of this size lose is larger than the tolerance.
+    far = Arcs(np.zeros(2, int), np.zeros(2, int), np.array([-1e-11, -1e-9]))
+    assert_array_equal(violated(far, none + 1e4, none - 1e4), [False, True])
+
+
+def test_columns_have_a_one_at_each_end():
+    _, arcs, _, _ = random_arcs(6)
+    few = arcs.select(np.array([0, 7, 11]))
+    columns = arc_columns(few, 6, 5)
+    assert columns.shape == (11, 3)
+    marginals = columns @ np.array([1.0, 2.0, 4.0])
+    plan = np.zeros((6, 5))
+    plan[few.source, few.target] = [1, 2, 4]
+    assert_array_equal(marginals, np.append(plan.sum(axis=1), plan.sum(axis=0)))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("size", [0, 1, 13, 29, 30, 31])
+def test_least_arcs_are_so_many_of_the_least_reduced_cost(size, ties):
+    _, arcs, alpha, beta = random_arcs(5)
+    if ties:
+        # Many arcs with one of three reduced costs.
+        arcs = arcs._replace(cost=np.floor(3 * arcs.cost))
+        alpha, beta = np.zeros(6), np.zeros(5)
+    chosen = least_arcs(arcs, alpha, beta, size)
+    reduced = reduced_costs(arcs, alpha, beta)
+    assert np.count_nonzero(chosen) == min(size, 30)
+    if 0 < size < 30:
+        assert reduced[chosen].max() <= reduced[~chosen].min()
+
+
+def test_arcs_that_tie_are_spread_over_rows_and_columns():
+    arcs = dense_arcs(np.ones((60, 60)))
+    order = scattered(arcs, 60)
+    assert len(np.unique(order)) == 3600
+    # As if at random: ten arcs a row leave hardly any row or column out.
+    chosen = arcs.select(least_arcs(arcs, np.zeros(60), np.zeros(60), 600))
+    assert len(np.unique(chosen.source)) >= 58
+    assert len(np.unique(chosen.target)) >= 58
+    # One arc a row and one a column, whatever their number.
+    assert np.count_nonzero(tightest(arcs, np.zeros(60), np.zeros(60))) <= 120
+
+
+def test_no_arcs_have_no_tightest():
+    none = Arcs(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+    found = tightest(none, np.zeros(2), np.zeros(3))
+    assert found.dtype == bool
+    assert found.shape == (0,)
 
 
 def test_the_tightest_arcs_are_each_rows_and_columns():
