@@ -6,6 +6,7 @@ from skwot._gmm.covariance_types import COVARIANCE_TYPES, expand_full
 from skwot._gmm.flow import flow_mixture
 from skwot._gmm.mixtures import Mixture
 from skwot._gmm.settings import Settings
+from tests._gmm.watching import Watching
 from tests.generators.gaussians import random_mixture
 
 SWAPS = Settings(swaps=True)
@@ -78,3 +79,19 @@ def test_the_target_itself_stays():
     target = problem(3, 4, 2)[1]
     found = flow_mixture(target, target, SWAPS)
     np.testing.assert_array_equal(found.best.means, target.means)
+
+
+def test_a_watch_is_told_of_the_best_flow_so_far():
+    swapped = False
+    for seed in range(4):
+        pair, watch = problem(seed, 5, 2), Watching()
+        found = flow_mixture(*pair, SWAPS, watch=watch)
+        lowest = [flow.losses.min() for flow in watch.told]
+        assert (np.diff(lowest) <= 0).all()
+        # Also of the steps after a swap, before it is known whether it helps.
+        assert set(found.losses[-2:]) <= set(lowest)
+        swapped |= len(lowest) > len(found.losses)
+        early = flow_mixture(*pair, SWAPS, watch=Watching(len(lowest) - 1))
+        assert early.stopped
+        assert early.losses.min() == lowest[-2]
+    assert swapped
