@@ -52,6 +52,12 @@ def test_all_steps_are_taken_above_the_floor(pair):
     np.testing.assert_allclose(found.weights.sum(axis=1), 1)
 
 
+def test_only_the_ends_may_be_recorded(pair):
+    whole, ends = (descend(pair, record_path=x) for x in (True, False))
+    np.testing.assert_array_equal(ends.means, whole.means[[0, -1]])
+    np.testing.assert_array_equal(ends.losses, whole.losses)
+
+
 def test_fixed_weights_and_weights_of_zero_stay(pair):
     fixed = descend(pair, fixed_weights=True)
     np.testing.assert_allclose(fixed.weights, [pair[0].weights] * 11)

@@ -44,5 +44,8 @@ def test_covariances_are_full_unless_it_is_said():
 def test_a_point_has_no_density(kind):
     mixture = random_mixture(np.random.default_rng(10), 4, 3)
     nothing = compact(np.zeros((4, 3, 3)), kind)
-    with pytest.raises(ValueError, match=r"singular covariance.*increase reg_covar"):
+    with pytest.raises(
+        ValueError,
+        match=r"^A component has a singular covariance.*increase reg_covar\.$",
+    ):
         build_gaussian_mixture(mixture._replace(covariances=nothing), None, kind)
