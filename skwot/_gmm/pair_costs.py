@@ -286,10 +286,8 @@ class FullCosts(PairCosts):
             to_numpy(means), to_numpy(self.target.means), "sqeuclidean"
         )
         shape = self._distances.shape
-        if self._known.shape != shape:
+        if self._known.shape != shape or self._known.is_full():
             self._known = _KnownMaps(shape, self.target.covariances)
-        elif self._known.is_full():
-            self._known = self._known.restricted(self._support)
         self.values = self._distances.copy()
         self.exact = np.zeros(shape, dtype=bool)
         size, d = self.values.size, means.shape[1]
@@ -390,16 +388,6 @@ class _KnownMaps:
     def is_full(self) -> bool:
         """Say whether the maps take more memory than they may."""
         return self.size * self.maps.shape[1] ** 2 > _MEMORY_NUMBERS
-
-    def restricted(self, pairs: Mask) -> "_KnownMaps":
-        """Forget all pairs but some."""
-        rows, columns = np.nonzero(pairs & (self.slots >= 0))
-        kept = self.slots[rows, columns]
-        other = _KnownMaps(self.shape, self.maps)
-        other.reserve(rows, columns)
-        other.maps[: len(kept)] = self.maps[kept]
-        other.fidelities[: len(kept)] = self.fidelities[kept]
-        return other
 
     def reserve(self, rows: Index, columns: Index) -> None:
         """Give a slot to the pairs that have none."""

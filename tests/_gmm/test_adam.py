@@ -34,6 +34,11 @@ def test_the_first_step_has_the_length_of_the_rate(pair):
     np.testing.assert_allclose(
         found.means[1] - found.means[0], -2 * RATE * np.sign(gradient.means), atol=1e-6
     )
+    np.testing.assert_allclose(
+        found.covariances[1] - found.covariances[0],
+        -RATE * np.sign(gradient.covariances),
+        atol=1e-6,
+    )
     ratios = found.weights[1] / found.weights[0]
     ratios /= ratios[0]
     steps = -RATE * np.sign(gradient.weights - gradient.weights @ found.weights[0])
@@ -47,6 +52,12 @@ def test_all_steps_are_taken_above_the_floor(pair):
     np.testing.assert_allclose(found.weights.sum(axis=1), 1)
 
 
+def test_only_the_ends_may_be_recorded(pair):
+    whole, ends = (descend(pair, record_path=x) for x in (True, False))
+    np.testing.assert_array_equal(ends.means, whole.means[[0, -1]])
+    np.testing.assert_array_equal(ends.losses, whole.losses)
+
+
 def test_fixed_weights_and_weights_of_zero_stay(pair):
     fixed = descend(pair, fixed_weights=True)
     np.testing.assert_allclose(fixed.weights, [pair[0].weights] * 11)
@@ -56,5 +67,8 @@ def test_fixed_weights_and_weights_of_zero_stay(pair):
 
 
 def test_the_tolerance_decides_whether_it_converged(pair):
-    assert not descend(pair, tol=1e-12).converged
-    assert descend(pair, tol=10.0).converged
+    far = pair[0], pair[1]._replace(means=pair[1].means + 10)
+    losses = descend(far).losses
+    change = (losses[-2] - losses[-1]) / losses[-1]
+    assert not descend(far, tol=0.99 * change).converged
+    assert descend(far, tol=1.01 * change).converged

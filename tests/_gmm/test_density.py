@@ -30,12 +30,22 @@ def test_the_density_is_that_of_the_components(kind):
     )
     model = build_gaussian_mixture(mixture, 0, kind)
     np.testing.assert_allclose(model.score_samples(X), np.log(expected))
-    assert model.precisions_.shape == model.covariances_.shape
+    inverses = compact(np.linalg.inv(full), kind)
+    np.testing.assert_allclose(model.precisions_, inverses, rtol=1e-9)
+    assert (model.n_components, model.random_state) == (4, 0)
+
+
+def test_covariances_are_full_unless_it_is_said():
+    mixture = random_mixture(np.random.default_rng(9), 4, 3)
+    assert build_gaussian_mixture(mixture, 0).covariance_type == "full"
 
 
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_a_point_has_no_density(kind):
     mixture = random_mixture(np.random.default_rng(10), 4, 3)
     nothing = compact(np.zeros((4, 3, 3)), kind)
-    with pytest.raises(ValueError, match=r"singular covariance.*increase reg_covar"):
+    with pytest.raises(
+        ValueError,
+        match=r"^A component has a singular covariance.*increase reg_covar\.$",
+    ):
         build_gaussian_mixture(mixture._replace(covariances=nothing), None, kind)

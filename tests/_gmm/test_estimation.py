@@ -91,3 +91,38 @@ def test_singular_clusters_need_a_floor():
     with pytest.raises(ValueError, match="Increase reg_covar, which is 0"):
         estimate_mixture(X, 4, "full", 0, 0)
     estimate_mixture(X, 4, "full", 1e-6, 0)
+
+
+def test_as_many_rows_as_components_are_enough():
+    X = np.array([[0.0, 1.0], [9.0, 2.0], [4.0, 9.0]])
+    means = estimate_mixture(X, 3, "full", 1e-6, 0).means
+    np.testing.assert_allclose(means[np.argsort(means[:, 1])], X, atol=1e-12)
+    with pytest.raises(ValueError, match=r"X must have .* 4; got 3 rows"):
+        estimate_mixture(X, 4, "full", 1e-6, 0)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])
+def test_features_that_are_constant_have_the_regularisation_alone(blobs, kind):
+    X = np.column_stack([blobs, np.full(len(blobs), 7.0)])
+    found = estimate_mixture(X, 2, kind, 1e-3, 0)
+    # Relative to the mean variance, because that of the feature is zero.
+    expected = 1e-3 * X.var(axis=0).mean()
+    np.testing.assert_allclose(found.covariances[:, 3, 3], expected, rtol=1e-9)
+    np.testing.assert_allclose(found.means[:, 3], 7)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_repeated_points_have_the_regularisation_alone(kind):
+    found = estimate_mixture(np.full((5, 2), 3.0), 1, kind, 1e-3, 0)
+    np.testing.assert_allclose(found.covariances, [1e-3 * np.eye(2)], rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("init_params", INIT_NAMES)
+def test_a_seed_is_the_first_step_of_scikit_learn(blobs, init_params):
+    found = seed_mixture(blobs, 3, init_params, 0)
+    em = GaussianMixture(3, init_params=init_params, max_iter=1, random_state=0)
+    em.fit(blobs)
+    np.testing.assert_allclose(found.weights, em.weights_, rtol=1e-3)
+    np.testing.assert_allclose(found.means, em.means_, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.covariances, em.covariances_, atol=1e-2)

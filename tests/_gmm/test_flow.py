@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from skwot._gmm.covariance_types import compact, constrain, drop_zeros, expand_full
 from skwot._gmm.floor import make_floor
 from skwot._gmm.flow import flow_mixture
-from skwot._gmm.mixtures import Mixture, prepare_target
+from skwot._gmm.mixtures import Mixture, in_unit, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs
 from skwot._gmm.settings import Settings
+from tests._gmm.watching import Watching
 from tests.generators.gaussians import mixture_pairs, random_mixture
 
 
@@ -203,3 +204,38 @@ def test_hostile_mixtures(name, kind, solver):
         last = stacks(found, kind)[-1]
         rounding = 1e-14 * abs(last).max()
         assert np.linalg.eigvalsh(last - lowest).min() >= -rounding
+
+
+@pytest.mark.parametrize(
+    ("unit", "learning_rate"),
+    [(2.0**-200, "auto"), (1.0, "auto"), (2.0**200, "auto"), (1.0, 0.01)],
+)
+def test_a_watch_is_told_of_every_step_in_the_unit_of_the_data(unit, learning_rate):
+    rng = np.random.default_rng(9)
+    pair = [in_unit(random_mixture(rng, size, 2), 1 / unit) for size in (4, 3)]
+    options = Settings(learning_rate=learning_rate, max_iter=6)
+    watch = Watching()
+    found = flow_mixture(*pair, options, watch=watch)
+    assert not found.stopped
+    assert len(watch.told) == len(found.losses) - 1
+    for step, flow in enumerate(watch.told, 1):
+        np.testing.assert_array_equal(flow.losses, found.losses[: step + 1])
+        np.testing.assert_array_equal(flow.means, found.means[: step + 1])
+    plain = flow_mixture(*(in_unit(m, unit) for m in pair), options)
+    np.testing.assert_allclose(found.losses / unit**2, plain.losses, rtol=1e-9)
+    np.testing.assert_allclose(found.best.means / unit, plain.best.means, atol=1e-9)
+    stopped = flow_mixture(*pair, options, watch=Watching(2))
+    assert stopped.stopped
+    np.testing.assert_array_equal(stopped.losses, found.losses[:3])
+
+
+def test_each_target_of_several_is_carried_to():
+    # The mean squared distance to single Gaussians, in one dimension.
+    initial = Mixture(np.ones(1), np.array([[2.0]]), np.array([[[4.0]]]))
+    target = Mixture(
+        np.array([0.25, 0.75]), np.array([[0.0], [4.0]]), np.array([[[1.0]], [[9.0]]])
+    )
+    found = flow_mixture(initial, target, Settings(max_iter=50), sizes=[1, 1])
+    assert found.losses[0] == pytest.approx(0.25 * (4 + 1) + 0.75 * (4 + 1))
+    assert found.means[-1] == pytest.approx(3)
+    assert found.losses[-1] == pytest.approx(3 / 16 * (4**2 + 2**2))

@@ -112,6 +112,8 @@ def test_what_is_no_mixture_is_refused(pair, change, message):
     bad = pair[0]._replace(**change)
     with pytest.raises(ValueError, match=message):
         mw2(pair[1], bad)
+    with pytest.raises(ValueError, match=r"^a: "):
+        mw2(bad, pair[1])
     with pytest.raises(ValueError, match=message):
         interpolate(pair[1], bad, 0.5)
 
@@ -129,10 +131,13 @@ def test_units_far_from_one(pair, unit):
         m._replace(means=unit * m.means, covariances=unit**2 * m.covariances)
         for m in pair
     ]
-    assert mw2(*scaled).value == pytest.approx(unit**2 * mw2(*pair).value, rel=1e-12)
+    expected = unit**2 * mw2(*pair).value
+    assert mw2(*scaled).value == pytest.approx(expected, rel=1e-12, abs=0)
     plain, far = ([*leaves(a), *leaves(b)] for a, b in (pair, scaled))
     for tensors in (plain, far):
-        mw2(tensors[:3], tensors[3:]).value.backward()
+        value = mw2(tensors[:3], tensors[3:]).value
+        value.backward()
+    assert value.item() == pytest.approx(expected, rel=1e-12, abs=0)
     factors = 2 * (unit**2, unit, 1.0)
     for factor, mine, theirs in zip(factors, far, plain, strict=True):
         np.testing.assert_allclose(mine.grad, factor * theirs.grad, rtol=1e-6)
@@ -214,3 +219,97 @@ def test_a_barycentre_that_is_not_at_rest_says_so(pair, monkeypatch):
     monkeypatch.setattr(geometry, "_STEPS", 1)
     with pytest.warns(ConvergenceWarning, match="not at rest after 1 steps"):
         barycenter(pair, random_state=0)
+
+
+class _Forget(torch.autograd.Function):
+    """A loss that has no gradient in what it is given."""
+
+    @staticmethod
+    def forward(ctx, value):
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None
+
+
+def test_a_loss_without_a_gradient_leaves_none(pair):
+    tensors = [*leaves(pair[0]), *leaves(pair[1])]
+    _Forget.apply(mw2(tensors[:3], tensors[3:]).value).backward()
+    assert all(leaf.grad is None for leaf in tensors)
+
+
+def test_gradients_do_not_depend_on_the_order_of_the_mixtures():
+    # Of singular covariances that are not aligned with the features.
+    rng = np.random.default_rng(1)
+    flat, plain = random_mixture(rng, 4, 3), random_mixture(rng, 5, 3)
+    direction = rng.normal(size=(4, 3, 1))
+    flat = flat._replace(covariances=direction @ direction.mT)
+    ours, others = ([leaves(flat), leaves(plain)] for _ in range(2))
+    mw2(*ours).value.backward()
+    mw2(*others[::-1]).value.backward()
+    for mine, other in zip(ours[0] + ours[1], others[0] + others[1], strict=True):
+        np.testing.assert_allclose(mine.grad, other.grad, atol=1e-7)
+
+
+def on_a_line(weights, means, deviations):
+    means, deviations = np.array(means), np.array(deviations)
+    return Mixture(
+        np.array(weights), means[:, None], np.square(deviations)[:, None, None]
+    )
+
+
+LINE = (
+    on_a_line([0.5, 0.5], [0.0, 2.0], [1.0, 3.0]),
+    on_a_line([1.0], [6.0], [2.0]),
+    on_a_line([0.25, 0.75], [1.0, 5.0], [4.0, 8.0]),
+)
+
+
+@pytest.mark.parametrize("mixtures", [LINE[:2], LINE])
+def test_a_barycentre_of_one_component_has_the_mean_deviation(mixtures):
+    weights = np.arange(1.0, 1 + len(mixtures))
+    found = barycenter(mixtures, weights, n_components=1, random_state=0)
+    shares = weights / weights.sum()
+    pairs = list(zip(shares, mixtures, strict=True))
+    mean = sum(s * m.weights @ m.means for s, m in pairs)
+    deviation = sum(s * m.weights @ np.sqrt(m.covariances[:, 0]) for s, m in pairs)
+    np.testing.assert_allclose(found.means, [mean], rtol=1e-9)
+    np.testing.assert_allclose(found.covariances, [[deviation**2]], rtol=1e-6)
+
+
+def test_a_barycentre_of_gaussians_needs_one_component():
+    mixtures = [on_a_line([1.0], [m], [s]) for m, s in ((0, 1), (3, 2), (9, 6))]
+    middle = on_a_line([1.0], [4.0], [3.0])
+    for size in (1, 2, 3):
+        found = barycenter(mixtures, n_components=size, random_state=0)
+        assert len(found.weights) == size
+        assert mw2(found, middle).value < 1e-9
+    found = barycenter(mixtures[:2], init=on_a_line([0.5, 0.5], [1.0, 2.0], [1, 1]))
+    assert len(found.weights) == 2
+    assert mw2(found, on_a_line([1.0], [1.5], [1.5])).value < 1e-9
+
+
+def test_the_weights_of_a_barycentre_are_free_unless_they_are_fixed():
+    start = on_a_line([0.5, 0.5], [0.0, 4.0], [1.0, 1.0])
+    given = on_a_line([0.2, 0.8], [0.0, 4.0], [1.0, 1.0])
+    fixed = barycenter([given] * 3, init=start, fixed_weights=True)
+    np.testing.assert_allclose(fixed.weights, 0.5)
+    free = barycenter([given] * 3, init=start)
+    np.testing.assert_allclose(free.weights, [0.2, 0.8], rtol=1e-9)
+
+
+def test_a_seed_makes_a_barycentre_repeatable():
+    mixtures = [random_mixture(np.random.default_rng(s), 5, 2) for s in range(3)]
+    first, second = (
+        barycenter(mixtures, n_components=2, random_state=3) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.means, second.means)
+
+
+def test_the_mixture_that_is_wrong_is_named(pair):
+    wrong = pair[0]._replace(means=np.zeros(4))
+    with pytest.raises(ValueError, match=r"^mixtures\[0\]: means must have shape"):
+        barycenter([wrong, pair[1]])
+    with pytest.raises(ValueError, match=r"^init: means must have shape"):
+        barycenter(pair, init=wrong)

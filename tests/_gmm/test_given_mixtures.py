@@ -6,7 +6,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
 
 from skwot._gmm.covariance_types import COVARIANCE_TYPES, compact, constrain
-from skwot._gmm.given_mixtures import read_mixture
+from skwot._gmm.given_mixtures import (
+    are_several,
+    count_features,
+    join_mixtures,
+    read_mixture,
+    read_mixtures,
+)
 from skwot._gmm.mixtures import Mixture
 from tests.generators.gaussians import random_mixture
 
@@ -78,7 +84,10 @@ def test_rounding_of_single_precision_is_mended(mixture):
         (lambda w, m, c: (w, m), "a fitted mixture or a tuple"),
         (lambda w, m, c: ("a", m, c), "arrays of numbers"),
         (lambda w, m, c: (1.0, m, c), "weights must be a vector"),
-        (lambda w, m, c: 7, "a fitted mixture or a tuple"),
+        (lambda w, m, c: 7, "a fitted mixture or a tuple .*got 7"),
+        (lambda w, m, c: m, r"got data of shape \(4, 3\)\. Fit a mixture"),
+        (lambda w, m, c: w, r"a fitted mixture or a tuple .*got array\("),
+        (lambda w, m, c: ([], m, c), "weights must be a vector"),
     ],
 )
 def test_what_is_no_mixture_is_named(mixture, change, message):
@@ -87,7 +96,8 @@ def test_what_is_no_mixture_is_named(mixture, change, message):
 
 
 def test_an_estimator_has_to_be_fitted():
-    with pytest.raises(NotFittedError):
+    message = r"^target=GaussianMixture\(\) is not fitted"
+    with pytest.raises(NotFittedError, match=message):
         read_mixture(GaussianMixture(3), "target", 3)
 
 
@@ -102,3 +112,57 @@ def test_every_shape_that_would_do_is_named(kind, shape):
     )
     with pytest.raises(ValueError, match=message):
         read_mixture(wrong, "target", 2, kind)
+
+
+def test_attributes_of_a_class_are_a_fitted_mixture(mixture):
+    class Given:
+        weights_, means_, covariances_ = mixture
+
+        def fit(self, X):
+            return self
+
+    found = read_mixture(Given(), "target", 3, "diag")
+    np.testing.assert_allclose(found.means, mixture.means)
+    # What does not say its covariance type has full ones.
+    Given.covariances_ = compact(mixture.covariances, "diag")
+    with pytest.raises(ValueError, match="covariances must have shape"):
+        read_mixture(Given(), "target", 3, "diag")
+
+
+def test_several_mixtures_are_told_from_one(mixture):
+    fitted = as_fitted(mixture, "full")
+    for several in ([mixture], [fitted], (fitted, mixture), [tuple(mixture)] * 3):
+        assert are_several(several)
+    three = [0.2, 0.3, 0.5], np.zeros((3, 1)), np.ones((3, 1, 1))
+    for other in (mixture, fitted, three, list(three), [], (), None, 3):
+        assert not are_several(other)
+    for other in ([np.zeros((3, 2))], [(np.zeros(2), 1)], [(mixture.means,) * 3]):
+        assert not are_several(other)
+
+
+def test_several_mixtures_are_read_like_one(mixture):
+    thin = mixture._replace(covariances=compact(mixture.covariances, "diag"))
+    found = read_mixtures([thin, mixture], "targets", 3, "diag")
+    for one, given in zip(found, (thin, mixture), strict=True):
+        expected = read_mixture(given, "targets", 3, "diag")
+        np.testing.assert_array_equal(one.covariances, expected.covariances)
+    with pytest.raises(ValueError, match=r"^targets\[1\]: covariances must have"):
+        read_mixtures([mixture, thin], "targets", 3, "full")
+
+
+def test_joined_components_share_the_weights_of_their_mixtures(mixture):
+    other = random_mixture(np.random.default_rng(1), 2, 3)
+    for weights, shares in ((None, [0.5, 0.5]), ([3.0, 9.0], [0.25, 0.75])):
+        joined, sizes = join_mixtures([mixture, other], weights, "weights")
+        assert sizes == [4, 2]
+        assert joined.weights[:4].sum() == pytest.approx(shares[0])
+        np.testing.assert_allclose(joined.weights[4:], shares[1] * other.weights)
+        np.testing.assert_array_equal(joined.means[4:], other.means)
+        np.testing.assert_array_equal(joined.covariances[:4], mixture.covariances)
+
+
+def test_features_are_counted(mixture):
+    assert count_features(mixture, "a") == 3
+    assert count_features(as_fitted(mixture, "full"), "a") == 3
+    with pytest.raises(ValueError, match=r"^a: means must have shape .* \(4,\)"):
+        count_features(mixture._replace(means=np.zeros(4)), "a")

@@ -134,3 +134,49 @@ def test_massless_components_take_no_part():
     np.testing.assert_allclose(solved.plan[np.ix_(keep_s, keep_t)], smaller.plan)
     assert not solved.plan[1].any()
     assert not solved.plan[:, 2].any()
+
+
+def test_a_loss_is_differentiated_where_it_was_evaluated():
+    rng = np.random.default_rng(7)
+    first, second, target = (random_mixture(rng, size, 3) for size in (7, 7, 6))
+    costs = pair_costs(prepare_target(target))
+    ours, others = as_leaves(first), as_leaves(second)
+    value, plan = mw2(*ours, costs)
+    other, _ = mw2(*others, costs)
+    (3 * value).backward()
+    (2 * other).backward()
+    assert not plan.requires_grad
+    for leaves, mixture, scale in ((ours, first, 3), (others, second, 2)):
+        _, gradient = differentiate(mixture, target)
+        for leaf, expected in zip(leaves, gradient, strict=True):
+            np.testing.assert_allclose(leaf.grad, scale * expected, atol=1e-12)
+
+
+def test_what_was_solved_is_not_solved_again(monkeypatch):
+    rng = np.random.default_rng(8)
+    source, target = random_mixture(rng, 4, 2), random_mixture(rng, 5, 2)
+    costs = pair_costs(prepare_target(target))
+    solved = solve_mw2(*source, costs)
+    moves = costs.n_moves
+    value, plan = mw2(*as_leaves(source), costs, solved)
+    value.backward()
+    assert value.item() == solved.value
+    np.testing.assert_array_equal(plan, solved.plan)
+    assert costs.n_moves == moves
+    assert mw2(*as_leaves(source), costs)[0].item() == pytest.approx(solved.value)
+    assert costs.n_moves == moves + 1
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_gradients_of_weights_are_centred(diagonal):
+    rng = np.random.default_rng(9)
+    pair = [random_mixture(rng, size, 2) for size in (4, 5)]
+    if diagonal:
+        pair = [m._replace(covariances=np.einsum("nkk->nk", m[2])) for m in pair]
+    _, gradient = differentiate(*pair)
+    assert gradient.weights.sum() == pytest.approx(0, abs=1e-14)
+    step = 1e-6 * np.array([1, -1, 0, 0])
+    moved = solve(pair[0]._replace(weights=pair[0].weights + step), pair[1]).value
+    slope = (moved - solve(*pair).value) / 1e-6
+    assert slope == pytest.approx(gradient.weights[0] - gradient.weights[1], rel=1e-6)
+    assert gradient.covariances.shape == pair[0].covariances.shape

@@ -81,3 +81,28 @@ def test_only_a_reduction_by_k_means_starts_at_its_target(
             rows_of(mixture.means, target.means)
         else:
             np.testing.assert_allclose(mixture.weights @ mixture.means, X.mean(axis=0))
+
+
+def test_components_without_mass_come_last(rng):
+    target = random_mixture(np.random.default_rng(3), 4, 2)
+    target.weights[:] = 0, 1, 0, 0
+    for weights, means, _ in select_components(target, 3, 20, rng):
+        chosen = rows_of(means, target.means)
+        assert chosen[0] == 1
+        assert len(set(chosen)) == 3
+        np.testing.assert_allclose(weights, [1, 0, 0])
+
+
+@pytest.mark.parametrize("init_params", INIT_NAMES)
+def test_a_seed_makes_starts_repeatable(target, init_params):
+    X = np.random.default_rng(2).normal(size=(60, 3))
+    first, second = (
+        seed_mixtures(X, target, 9, init_params, 1, np.random.RandomState(5))
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first[0].means, second[0].means)
+
+
+def test_starts_that_are_no_reduction_need_data(target, rng):
+    with pytest.raises(ValueError, match=r"fit needs X, .*n_components=9.* it has 9"):
+        seed_mixtures(np.empty((0, 3)), target, 9, "k-means++", 1, rng)

@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+from skwot._gmm import swaps
 from skwot._gmm.covariance_types import COVARIANCE_TYPES, expand_full
 from skwot._gmm.flow import flow_mixture
-from skwot._gmm.mixtures import Mixture
+from skwot._gmm.mixtures import Mixture, prepare_target
+from skwot._gmm.mw2 import solve_mw2
+from skwot._gmm.pair_costs import pair_costs
 from skwot._gmm.settings import Settings
+from tests._gmm.watching import Watching
 from tests.generators.gaussians import random_mixture
 
 SWAPS = Settings(swaps=True)
@@ -78,3 +82,99 @@ def test_the_target_itself_stays():
     target = problem(3, 4, 2)[1]
     found = flow_mixture(target, target, SWAPS)
     np.testing.assert_array_equal(found.best.means, target.means)
+
+
+def test_a_watch_is_told_of_the_best_flow_so_far():
+    swapped = failed = False
+    for seed in range(4):
+        # Swaps towards a larger target end with some that do not help.
+        pair, watch = (problem(seed, 3, 2)[0], problem(seed, 5, 2)[1]), Watching()
+        found = flow_mixture(*pair, SWAPS, watch=watch)
+        lowest = [flow.losses.min() for flow in watch.told]
+        # What falls by less than the tolerance is not kept.
+        assert (np.diff(lowest) <= SWAPS.tol * np.array(lowest[1:])).all()
+        # Also of the steps after a swap, before it is known whether it helps.
+        assert set(found.losses[-2:]) <= set(lowest)
+        swapped |= len(found.losses) > len(flow_mixture(*pair, Settings()).losses)
+        failed |= len(set(lowest)) < len(lowest)
+        early = flow_mixture(*pair, SWAPS, watch=Watching(len(lowest) - 1))
+        assert early.stopped
+        assert early.losses.min() == pytest.approx(lowest[-2], rel=SWAPS.tol)
+    assert swapped
+    assert failed
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """Mixtures that a flow went on from."""
+    recorded, descend = [], swaps.descend
+
+    def recording_descend(initial, *arguments):
+        recorded.append(initial)
+        return descend(initial, *arguments)
+
+    monkeypatch.setattr(swaps, "descend", recording_descend)
+    return recorded
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])
+@pytest.mark.parametrize("device", [None, torch.device("cpu")])
+def test_the_best_swap_is_the_first(starts, device, kind):
+    # Two components share the first target, and one has to do for two targets.
+    covariances = np.array([np.diag([s, 2.0]) for s in (1.0, 3.0, 5.0, 2.0)])
+    target = Mixture(
+        np.array([0.3, 0.2, 0.3, 0.2]),
+        np.array([[0.0, 0], [100, 0], [100, 10], [200, 0]]),
+        covariances,
+    )
+    initial = Mixture(
+        np.array([0.15, 0.15, 0.5, 0.2]),
+        np.array([[0.0, 0.001], [0, -0.001], [100, 6], [200, 0]]),
+        covariances,
+    )
+    options = SWAPS._replace(covariance_type=kind, device=device)
+    plain = flow_mixture(initial, target, options._replace(swaps=False))
+    assert plain.losses[-1] > 1
+    found = flow_mixture(initial, target, options)
+    assert found.losses[-1] < 1e-9
+    first, swapped = starts
+    np.testing.assert_array_equal(first.means, initial.means)
+    # The middle one has moved to means of (100, 6), 4 and 6 away from what it serves.
+    moved, left = sorted((0, 1), key=lambda row: -swapped.means[row, 0])
+    np.testing.assert_array_equal(swapped.means[moved], target.means[1])
+    np.testing.assert_allclose(swapped.means[left], target.means[0], atol=1e-2)
+    weights = swapped.weights[[left, moved, 2, 3]]
+    np.testing.assert_allclose(weights, target.weights, atol=1e-9)
+    np.testing.assert_allclose(swapped.means[2], [100, 6], atol=1e-6)
+    full = expand_full(found.best.covariances, kind, 4, 2)
+    order = np.argsort(found.best.means @ [1.0, 0.01])
+    np.testing.assert_allclose(full[order], covariances, atol=1e-6)
+    np.testing.assert_allclose(found.best.weights[order], target.weights, atol=1e-9)
+    costs = pair_costs(prepare_target(target))
+    loss = solve_mw2(found.best.weights, found.best.means, full, costs).value
+    assert loss == pytest.approx(found.losses[-1], abs=1e-9)
+
+
+def test_nothing_is_swapped_by_a_mixture_that_has_arrived(starts):
+    target = problem(4, 3, 2)[1]
+    near = target._replace(means=target.means + 1e-3)
+    found = flow_mixture(near, target, SWAPS)
+    assert len(starts) == 1
+    assert found.losses[-1] <= 1e-9 * found.losses[0]
+
+
+def test_a_flow_that_was_ended_is_not_swapped(starts):
+    for end in (1, None):
+        watch = Watching(end)
+        options = SWAPS if end else SWAPS._replace(max_iter=1, tol=0.0)
+        found = flow_mixture(*problem(2, 5, 2), options, watch=watch)
+        assert len(found.losses) == 2
+        assert found.stopped == (end == 1)
+    assert len(starts) == 2
+
+
+def test_one_component_has_nowhere_to_go():
+    initial, target = problem(5, 1, 2)[0], problem(5, 3, 2)[1]
+    plain = flow_mixture(initial, target, Settings())
+    found = flow_mixture(initial, target, SWAPS)
+    np.testing.assert_allclose(found.losses[-1], plain.losses[-1], rtol=1e-6)

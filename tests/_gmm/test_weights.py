@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from skwot._gmm.mixtures import Mixture, prepare_target
@@ -42,3 +43,18 @@ def test_components_on_their_targets_take_the_weights_of_the_targets():
     costs = pair_costs(prepare_target(target))
     solved = solve_mw2(np.full(6, 1 / 6), *target[1:], costs)
     np.testing.assert_allclose(reassign_weights(costs, solved.plan), target.weights)
+
+
+@pytest.mark.parametrize(
+    ("nearer", "expected"),
+    # Of two that are equally near, the first takes what is freed, and the other one,
+    # which serves the far target alone, gives that up. Else the nearer one takes it,
+    # and the other one keeps what it has.
+    [(0.0, [0.5, 0, 0.5]), (1e-10, [0.5, 0, 0.5]), (1e-8, [0.25, 0.25, 0.5])],
+)
+def test_components_are_equally_near_but_for_rounding(nearer, expected):
+    target = Mixture(np.full(2, 0.5), np.array([[0.0], [4.0]]), np.ones((2, 1, 1)))
+    costs = pair_costs(prepare_target(target))
+    costs.move(np.array([[1.0], [nearer - 1], [4.0]]), np.ones((3, 1, 1)))
+    plan = np.array([[0.25, 0.0], [0.0, 0.25], [0.25, 0.25]])
+    np.testing.assert_allclose(reassign_weights(costs, plan), expected)
