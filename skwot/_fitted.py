@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Any
 
 
-class fresh_fit:  # noqa: N801, as contextlib names its own
+class fresh_fit:
     """Fit an estimator as if it had never been fitted, or leave it as it was.
 
     The attributes of the last fit are removed, so that none of them outlives a fit
