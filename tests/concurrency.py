@@ -103,9 +103,11 @@ def repeat(times):
         warnings.simplefilter("ignore")  # of Python 3.12, that forks threads
         first = threads_and_forks()  # before anything else ran in this process
         alone = [fit(number) for number in range(N_THREADS)]
-        for found in [first, *(threads_and_forks() for _ in range(times - 1))]:
+        for number in range(times):
+            found = threads_and_forks() if number else first
             assert found[0] == alone
             assert found[1] == alone[:N_PROCESSES]
+            print(f"{number + 1} of {times}", flush=True)
 
 
 if __name__ == "__main__":
