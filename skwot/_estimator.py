@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import NotFittedError
 
 from skwot._warnings import warn_user
 from skwot.exceptions import VersionWarning
@@ -23,6 +24,19 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         """Address of the page of a class; empty as long as the project has none."""
         home = documentation_home()
         return f"{home}/generated/skwot.{{estimator_name}}.html" if home else ""
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse fitted attributes that there are not, as in files of other versions.
+
+        The error is an AttributeError, too.
+        """
+        kind = type(self).__name__
+        if name.endswith("_") and not name.startswith("_"):
+            raise NotFittedError(
+                f"This {kind} has no {name!r}. Fit it first; or fit it again, if it "
+                "was saved by another version of skwot."
+            )
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), _STAMP: installed_version()}

@@ -39,6 +39,7 @@ from skwot._device import check_device
 from skwot._estimator import Estimator
 from skwot._fitted import fresh_fit
 from skwot._frames import frame_of_groups, output_library
+from skwot._ot.ground_costs import check_covariances
 from skwot._ot.measures import Measure, SourceMeasures, moments, stack_measures
 from skwot._ot.metrics import (
     ALIASES,
@@ -569,6 +570,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         self.feature_scales_ = None
         if not sources:
             return
+        check_covariances(len(sources), sources[0].points.shape[1])
         pairs = [moments(source) for source in sources]
         self.means_ = np.array([mean for mean, _ in pairs])
         self.covariances_ = np.array([covariance for _, covariance in pairs])

@@ -232,7 +232,7 @@ def _solve_positive(
         return None
     # The network simplex may leave out a mass, or stop too early.
     rows, columns = abs(plan.sum(axis=1) - a), abs(plan.sum(axis=0) - b)
-    whole = max(rows.max(), columns.max()) <= MASS_ROUNDING
+    whole = max(rows.max(), columns.max(), -plan.min()) <= MASS_ROUNDING
     alpha = c_transform(cost, beta)
     optimal = is_optimal(plan, cost, a @ alpha + b @ beta)
     return (plan, alpha, beta) if whole and optimal else None

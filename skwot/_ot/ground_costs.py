@@ -17,6 +17,7 @@ _KEPT_ENTRIES, _KEPT_EXPENSIVE = 4_000_000, 50_000_000
 _MANY_FEATURES = 200
 _SAMPLED_ROWS = 64  # rows of the costs from which their unit is estimated
 _PAIRS_AT_ONCE = 16
+_COVARIANCES = 2  # of the size of all sources', while they are collected
 _MATRICES = 3  # of the size of the costs, that a solver on dense matrices holds
 
 
@@ -61,13 +62,40 @@ def check_memory(n: int, m: int) -> None:
         Before anything is allocated, with what to do instead.
     """
     needed = _MATRICES * 8 * n * m
-    if needed > _physical_memory():
+    if needed > _usable_memory():
         raise MemoryError(
             f"A dense matrix of {n} x {m} ground costs, and what is computed from it, "
-            f"takes {needed / 1e9:.3g} GB, which is more than this machine has. Set "
+            f"takes {needed / 1e9:.3g} GB, which is more than there is. Set "
             "max_support to quantise the samples, or use loss='wasserstein' with "
             "solver='auto', which needs no such matrix."
         )
+
+
+def check_covariances(n_sources: int, n_features: int) -> None:
+    """Refuse to allocate covariances that the machine cannot hold.
+
+    Parameters
+    ----------
+    n_sources, n_features : int
+
+    Raises
+    ------
+    MemoryError
+        Before anything is allocated, with what to do instead.
+    """
+    needed = _COVARIANCES * 8 * n_sources * n_features**2
+    if needed > _usable_memory():
+        raise MemoryError(
+            f"The covariances_ of {n_sources} sources with {n_features} features take "
+            f"{needed / 1e9:.3g} GB, which is more than there is. Give fewer features, "
+            "such as the first principal components, or the costs between the rows, "
+            "with metric='precomputed'."
+        )
+
+
+def _usable_memory() -> float:
+    """Bytes of the machine, or of its limit on the process if that is less."""
+    return min(_physical_memory(), _limit_of_process())
 
 
 def _physical_memory() -> float:
@@ -76,6 +104,16 @@ def _physical_memory() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
         return np.inf
+
+
+def _limit_of_process() -> float:
+    """Limit on the address space in bytes, as by ``ulimit -v``; infinite without."""
+    try:
+        import resource
+    except ImportError:
+        return np.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return np.inf if soft == resource.RLIM_INFINITY else float(soft)
 
 
 class BlockCost:

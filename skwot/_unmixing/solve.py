@@ -8,7 +8,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from skwot._callbacks import UNWATCHED, Changed, Watch
-from skwot._ot.ground_costs import ground_cost
+from skwot._ot.ground_costs import check_memory, ground_cost
 from skwot._ot.measures import Measure, stack_measures
 from skwot._ot.metrics import Metric
 from skwot._unmixing.losses.divergence import DivergenceLoss
@@ -98,6 +98,7 @@ class Settings(NamedTuple):
         if self.loss != "sinkhorn":
             return self
         (points, _), (others, _) = problem.sources, problem.target
+        check_memory(len(points), len(others))
         mean = float(ground_cost(points, others, problem.metric).mean())
         return self._replace(temperature=self.fraction * mean)
 

@@ -163,4 +163,7 @@ def _minimise_maximum(
         return None
     multipliers = np.clip(-result.ineqlin.marginals, 0, None)
     minimiser = np.clip(best.weights + step * result.x[:-1], 0, None)
-    return minimiser / minimiser.sum(), multipliers / multipliers.sum()
+    totals = minimiser.sum(), multipliers.sum()
+    if not (min(totals) > 0 and np.isfinite(totals).all()):
+        return None  # no weights, or no combination of planes
+    return minimiser / totals[0], multipliers / totals[1]

@@ -78,11 +78,15 @@ def optimise(solver: Any) -> Any:
     Raises
     ------
     SolverFailed
-        If HiGHS does not report an optimum.
+        If HiGHS does not report an optimum, or reports one that is no numbers.
     """
     solver.run()
     status = solver.getModelStatus()
     if status != highspy.HighsModelStatus.kOptimal:
         name = solver.modelStatusToString(status)
         raise SolverFailed(f"HiGHS ended with status {name!r}.")
-    return solver.getSolution()
+    solution = solver.getSolution()
+    found = np.append(solution.col_value, solution.row_dual)
+    if not np.isfinite(found).all():
+        raise SolverFailed("HiGHS reported an optimum that is not finite.")
+    return solution

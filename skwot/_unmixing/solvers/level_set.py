@@ -25,7 +25,7 @@ def project_level_set(point: Array, slopes: Array, offsets: Array) -> Array | No
     Returns
     -------
     ndarray of shape (K,) or None
-        None if the set is empty to within rounding.
+        None if the set is empty to within rounding, or no projection is found.
     """
     basis = helmert(len(point)).T
     normals = np.vstack([-slopes @ basis, basis])
@@ -40,7 +40,8 @@ def project_level_set(point: Array, slopes: Array, offsets: Array) -> Array | No
     if step is None:
         return None
     projected = np.clip(point + basis @ (distance * step), 0, None)
-    return projected / projected.sum()
+    total = projected.sum()
+    return projected / total if 0 < total < np.inf else None
 
 
 def _least_distance(normals: Array, bounds: Array) -> Array | None:

@@ -35,6 +35,7 @@ _TIGHT = 1e-9  # an arc with a smaller reduced cost can belong to an optimal pla
 _BOX = 20.0
 _GROWTH = 16.0  # factor by which the box grows where it cuts off the optimum
 _WIDE = 4.0  # a box of so many times the largest cost cuts off nothing
+_LOST = 1e-11  # mass that rounding may move away from where it belongs, of one
 _MAX_ROUNDS = 30  # of the network simplex at the start
 SCANNED_ARCS = 60  # arcs a row, at most, that one pass over the costs adds
 
@@ -120,14 +121,16 @@ def network_simplex(
     Raises
     ------
     SolverFailed
-        If the network simplex does not report an optimal flow.
+        If the network simplex does not report an optimal flow, or reports one that is
+        no flow between these masses.
     """
     n, m = len(a), len(b)
+    supply, demand = np.append(a * _MASS, _MASS), np.append(b * _MASS, _MASS)
     source = np.concatenate([arcs.source, np.arange(n), np.full(m, n), [n]])
     target = np.concatenate([arcs.target, np.full(n, m), np.arange(m), [m]])
     i, j, mass, _, alpha, beta, status = emd_c_sparse(
-        np.append(a * _MASS, _MASS),
-        np.append(b * _MASS, _MASS),
+        supply,
+        demand,
         source.astype(np.uint64),
         target.astype(np.uint64),
         np.concatenate([arcs.cost, ground, [0.0]]),
@@ -138,7 +141,18 @@ def network_simplex(
     if status != OPTIMAL:
         raise SolverFailed(f"POT's network simplex ended with status {status}.")
     i, j = i.astype(np.intp), j.astype(np.intp)
+    lost = _misplaced(supply, i, mass) + _misplaced(demand, j, mass)
+    if not (lost <= _LOST * _MASS and np.isfinite(np.append(alpha, beta)).all()):
+        raise SolverFailed(
+            f"POT's network simplex misplaced {lost / _MASS:.3g} of the mass."
+        )
     return Flow(i, j, mass / _MASS, alpha[:n] + beta[m], beta[:m] + alpha[n])
+
+
+def _misplaced(masses: Array, ends: Index, flow: Array) -> float:
+    """Sum of the errors of a marginal, and of the negative masses of the flow."""
+    found = np.bincount(ends, flow, minlength=len(masses))
+    return float(abs(found - masses).sum() - np.minimum(flow, 0).sum())
 
 
 def starting_flow(
