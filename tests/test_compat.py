@@ -31,6 +31,10 @@ REMEDIES = {
         "Import matplotlib within `try`, and raise an ImportError that says how to "
         "install it."
     ),
+    "sklearn.utils._set_output._get_output_config": (
+        "Read `estimator._sklearn_output_config`, else "
+        "`sklearn.get_config()['transform_output']`."
+    ),
     "sklearn.utils._param_validation.HasMethods": BY_HAND,
     "sklearn.utils._param_validation.Interval": BY_HAND,
     "sklearn.utils._param_validation.StrOptions": BY_HAND,

@@ -137,7 +137,8 @@ def _repair_plan(plan: Array, a: Array, b: Array, cost: Array) -> tuple[Array, f
     hold too much, then add the product of what is missing. The network simplex
     may leave out masses below its tolerance.
     """
-    plan = np.maximum(plan, 0)  # a plan with negative masses costs too little
+    if plan.min() < 0:
+        plan = np.maximum(plan, 0)  # with negative masses it would cost too little
     rows, columns = plan.sum(axis=1), plan.sum(axis=0)
     if max(abs(rows - a).max(), abs(columns - b).max()) > MASS_ROUNDING:
         plan = plan * _shrink(a, rows)[:, None]
