@@ -70,8 +70,9 @@ def extreme_unit(*mixtures: Mixture) -> float:
         max(abs(means).max(), np.sqrt(abs(covariances).max()))
         for _, means, covariances in mixtures
     )
-    if size == 0 or _USUAL < size < 1 / _USUAL:
+    if _USUAL < size < 1 / _USUAL:
         return 1.0
+    # Of a size of zero, the exponent is zero.
     return float(np.ldexp(1.0, np.frexp(size)[1]))
 
 

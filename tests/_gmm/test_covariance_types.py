@@ -34,6 +34,8 @@ def test_constrain_is_an_orthogonal_projection(stacks, kind, make):
     projected, other = (np.asarray(constrain(make(s), weights, kind)) for s in stacks)
     again = np.asarray(constrain(make(projected), weights, kind))
     np.testing.assert_allclose(again, projected, rtol=1e-14)
+    heavier = np.asarray(constrain(make(stacks[0]), 3 * weights, kind))
+    np.testing.assert_allclose(heavier, projected, rtol=1e-14)
     products = ((stacks[0] - projected) * other).reshape(5, -1).sum(axis=1)
     assert weights @ products == pytest.approx(0, abs=1e-14)
 

@@ -143,6 +143,17 @@ def test_units_far_from_one(pair, unit):
         np.testing.assert_allclose(mine.grad, factor * theirs.grad, rtol=1e-6)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_one_mixture_far_from_the_unit_of_the_other(pair, which):
+    # Seen from there, the other mixture is a point at the origin.
+    weights, means, covariances = pair[which]
+    pair = list(pair)
+    pair[which] = Mixture(weights, 2.0**340 * means, 4.0**340 * covariances)
+    moment = np.square(means).sum(axis=1) + np.einsum("nkk->n", covariances)
+    expected = 4.0**340 * (weights @ moment)
+    assert mw2(*pair).value == pytest.approx(expected, rel=1e-9)
+
+
 def mean_distance(mixture, mixtures, weights):
     values = [mw2(mixture, other).value for other in mixtures]
     return np.dot(weights, values)

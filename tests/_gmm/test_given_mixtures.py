@@ -166,3 +166,29 @@ def test_features_are_counted(mixture):
     assert count_features(as_fitted(mixture, "full"), "a") == 3
     with pytest.raises(ValueError, match=r"^a: means must have shape .* \(4,\)"):
         count_features(mixture._replace(means=np.zeros(4)), "a")
+
+
+def test_weights_may_be_zero(mixture):
+    weights = np.array([0.0, 0.5, 0.5, 0.0])
+    read = read_mixture(mixture._replace(weights=weights), "target", 3)
+    np.testing.assert_array_equal(read.weights, weights)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_rounding_is_relative_to_each_covariance(mixture, scale):
+    # The last component is far larger than the others, and hides nothing.
+    scales = scale * np.array([1.0, 1.0, 1.0, 1e6])[:, None, None]
+    asymmetric, negative = (scales * mixture.covariances for _ in range(2))
+    for size, refused in ((1e-3, True), (1e-8, False)):
+        asymmetric[1] = scale * (np.eye(3) + size * np.eye(3, k=2))
+        negative[2] = scale * (np.ones((3, 3)) - size * np.eye(3))
+        for covariances, message in (
+            (asymmetric, r"must be symmetric.* component 1\."),
+            (negative, r"semi-definite.* component 2\."),
+        ):
+            given = mixture._replace(covariances=covariances)
+            if refused:
+                with pytest.raises(ValueError, match=message):
+                    read_mixture(given, "target", 3)
+            else:
+                read_mixture(given, "target", 3)

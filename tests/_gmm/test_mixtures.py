@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skwot._gmm.arrays import to_numpy
+from skwot._gmm.arrays import device_of, to_numpy
 from skwot._gmm.mixtures import Mixture, extreme_unit, in_unit, prepare_target
 from tests.generators.gaussians import random_mixture
 
@@ -15,6 +15,8 @@ def mixture():
 @pytest.mark.parametrize("device", [None, torch.device("cpu")])
 def test_what_is_prepared_belongs_to_the_covariances(mixture, device):
     target = prepare_target(mixture, device)
+    for array in (*target[1:4], *target[6:]):
+        assert device_of(array) == device
     factors = to_numpy(target.factors)
     spectra, traces = to_numpy(target.spectra), to_numpy(target.traces)
     np.testing.assert_allclose(factors @ factors.mT, mixture.covariances, atol=1e-14)

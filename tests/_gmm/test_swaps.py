@@ -171,6 +171,13 @@ def test_a_flow_that_was_ended_is_not_swapped(starts):
         assert len(found.losses) == 2
         assert found.stopped == (end == 1)
     assert len(starts) == 2
+    # Also if that was at the step that came to rest.
+    plain = flow_mixture(*problem(2, 5, 2), Settings())
+    watch = Watching(len(plain.losses) - 1)
+    found = flow_mixture(*problem(2, 5, 2), SWAPS, watch=watch)
+    assert found.stopped
+    np.testing.assert_array_equal(found.losses, plain.losses)
+    assert len(starts) == 3
 
 
 def test_one_component_has_nowhere_to_go():

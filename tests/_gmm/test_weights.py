@@ -58,3 +58,13 @@ def test_components_are_equally_near_but_for_rounding(nearer, expected):
     costs.move(np.array([[1.0], [nearer - 1], [4.0]]), np.ones((3, 1, 1)))
     plan = np.array([[0.25, 0.0], [0.0, 0.25], [0.25, 0.25]])
     np.testing.assert_allclose(reassign_weights(costs, plan), expected)
+
+
+def test_an_idle_component_keeps_what_takes_the_smallest_detour():
+    # The last one is 10 away from the first target, which another one has at 9, and 6
+    # away from the second one, which another one is on: 100 - 81 < 36 - 0.
+    target = Mixture(np.full(2, 0.5), np.array([[0.0], [16.0]]), np.ones((2, 1, 1)))
+    costs = pair_costs(prepare_target(target))
+    costs.move(np.array([[-9.0], [16.0], [10.0]]), np.ones((3, 1, 1)))
+    plan = np.array([[0.25, 0.0], [0.0, 0.25], [0.25, 0.25]])
+    np.testing.assert_allclose(reassign_weights(costs, plan), [0.25, 0.5, 0.25])
