@@ -51,3 +51,11 @@ def test_a_number_per_row_scales_each_matrix(stack):
     scaled = to_numpy(per_row(factors, stack) * stack)
     for factor, matrix, expected in zip(range(3), scaled, STACK, strict=True):
         np.testing.assert_array_equal(matrix, factor * expected)
+
+
+def test_what_is_made_stays_on_the_device_of_the_stack():
+    # A device without memory, which every PyTorch has.
+    meta = torch.device("meta")
+    stack = to_device(STACK, meta)
+    for array in (stack, eye_like(stack), empty_like(stack, 5), as_like(STACK, stack)):
+        assert device_of(array) == meta

@@ -153,3 +153,18 @@ def test_weights_move_once_the_components_are_at_rest():
     free = flow_mixture(initial, target, Settings(max_iter=500))
     assert free.losses[-1] < 1e-3 * fixed.losses[-1]
     np.testing.assert_allclose(free.weights[-1], target.weights, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["pgd", "bures"])
+def test_components_without_mass_stay(solver):
+    rng = np.random.default_rng(5)
+    initial, target = random_mixture(rng, 3, 2), random_mixture(rng, 4, 2)
+    initial = initial._replace(weights=np.array([0.4, 0.0, 0.6]))
+    settings = Settings(solver=solver, fixed_weights=True, max_iter=5, tol=0.0)
+    found = flow_mixture(initial, target, settings)
+    for step in range(6):
+        np.testing.assert_array_equal(found.means[step, 1], initial.means[1])
+        np.testing.assert_array_equal(
+            found.covariances[step, 1], initial.covariances[1]
+        )
+    assert abs(found.means[1, 0] - initial.means[0]).max() > 1e-3

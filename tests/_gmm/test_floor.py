@@ -84,3 +84,23 @@ def test_what_is_singular_but_for_rounding_is_raised(mixtures):
     flat = flat + 1e-17 * np.eye(3)
     initial = mixtures[0]._replace(covariances=flat)
     assert make_floor(initial, mixtures[1], 1e-3, "full").level == 1e-3
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])
+def test_the_level_is_half_of_the_least_part_of_the_reference(kind):
+    # The mean variances are (2, 4), of which the first component has 1/20 and 1/2.
+    initial = Mixture(
+        np.array([0.25, 0.75]),
+        np.zeros((2, 2)),
+        np.array([np.diag([0.1, 2.0]), np.diag([1.3, 2.0])]),
+    )
+    target = Mixture(np.ones(1), np.zeros((1, 2)), np.diag([3.0, 6.0])[None])
+    floor = make_floor(*drop_zeros(initial, target, kind), 0.5, kind)
+    reference = floor.reference
+    reference = np.diag(reference) if reference.ndim == 1 else reference
+    np.testing.assert_allclose(reference, np.diag([2, 4]), atol=1e-15)
+    assert floor.level == pytest.approx(0.025)
+    identity = floor.inverse @ floor.factor
+    expected = np.eye(2) if kind == "full" else 2
+    np.testing.assert_allclose(identity, expected, atol=1e-15)
+    assert make_floor(initial, target, 0.01, kind).level == 0.01

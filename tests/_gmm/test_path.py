@@ -40,6 +40,9 @@ def test_only_the_ends_of_a_path_may_be_kept():
     np.testing.assert_array_equal(flow.losses, [3, 1, 2, 1.5])
     np.testing.assert_array_equal(flow.best.means, 1)
     assert record([3.0], whole=False).means.shape == (1, 2, 3)
+    for size in (2, 3, 5):
+        flow = record(np.arange(size), whole=False)
+        np.testing.assert_array_equal(flow.means[:, 0, 0], [0, size - 1])
 
 
 def test_a_snapshot_does_not_change_with_the_path():
@@ -52,6 +55,7 @@ def test_a_snapshot_does_not_change_with_the_path():
     path.append(*mixture, 1.0, np.ones((1, 1)))
     late = path.finish(converged=True)
     assert (early.converged, late.converged) == (False, True)
+    assert len(late.means) == 3
     np.testing.assert_array_equal(early.losses, [3, 2])
     np.testing.assert_array_equal(early.means, np.zeros((2, 1, 2)))
     np.testing.assert_array_equal(early.best.means, [[0, 0]])
