@@ -1,12 +1,14 @@
 """Check what users would install: the archives in dist/, built from this source.
 
-    python tools/check_dist.py
+    python tools/check_dist.py [PYTHON ...]
 
 The wheel is installed with the extra "plot" in an empty environment, in which the
-blocks of the README run, far from the source.
+blocks of the README run, far from the source. That is done with each PYTHON; without
+any, with this one, and with the newer ones that are on the path.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -74,11 +76,24 @@ def check_wheel(archive: Path) -> None:
     describe(archive, len(names))
 
 
-def run_readme(wheel: Path) -> None:
+def usable(pythons: list[str]) -> list[str]:
+    """Choose those that start, are new enough and can make environments."""
+    code = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
+    found = []
+    for python in filter(None, map(shutil.which, pythons)):
+        asked = subprocess.run([python, "-c", code], capture_output=True, check=False)
+        if asked.returncode == 0:
+            found.append(python)
+    return found
+
+
+def run_readme(wheel: Path, interpreter: str) -> None:
     """Install the wheel in an empty environment, and run the README in it."""
+    version = [interpreter, "--version"]
+    print(subprocess.check_output(version, text=True).strip(), flush=True)
     blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([interpreter, "-m", "venv", folder], check=True)
         python = str(Path(folder) / "bin" / "python")
         pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         constraints = ["--constraint", str(ROOT / "constraints.txt")]
@@ -94,7 +109,9 @@ def main() -> None:
     wheel = only("*.whl")
     check_source(only("*.tar.gz"))
     check_wheel(wheel)
-    run_readme(wheel)
+    newer = [f"python3.{minor}" for minor in range(sys.version_info.minor + 1, 20)]
+    for interpreter in usable(sys.argv[1:] or [sys.executable, *newer]):
+        run_readme(wheel, interpreter)
 
 
 if __name__ == "__main__":
