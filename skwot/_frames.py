@@ -25,6 +25,11 @@ def output_library(estimator: Any) -> str:
     return str(get_output_config("transform", estimator)["dense"])
 
 
+def library_of(frame: Any) -> str:
+    """Name of the library that a data frame is from."""
+    return str(type(frame).__module__.partition(".")[0])
+
+
 def frame_like(X: Any, points: Array, estimator: Any) -> Any:
     """Make a frame of points that stand for the rows of `X`.
 
@@ -45,7 +50,7 @@ def frame_like(X: Any, points: Array, estimator: Any) -> Any:
     if library == "default":
         if not hasattr(X, "columns"):
             return points
-        library = type(X).__module__.partition(".")[0]
+        library = library_of(X)
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         names = [f"x{i}" for i in range(points.shape[1])]

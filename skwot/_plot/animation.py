@@ -4,6 +4,7 @@ matplotlib is imported with this module, which is why nothing but a method impor
 """
 
 import base64
+import html
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,8 +87,7 @@ class FlowAnimation(FuncAnimation):
             path = Path(folder) / "flow.gif"
             self.save(path, writer="pillow")
             data = base64.b64encode(path.read_bytes()).decode("ascii")
-        title = self._ax.get_title() or "A mixture flows to its target"
-        text = title.replace("&", "&amp;").replace('"', "&quot;")
+        text = html.escape(self._ax.get_title() or "A mixture flows to its target")
         return (
             f'<img src="data:image/gif;base64,{data}" alt="Animation: {text}" '
             'style="max-width: 100%">'

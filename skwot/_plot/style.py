@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from skwot._compat import check_matplotlib_support
 from skwot._typing import Array
 
@@ -147,7 +149,6 @@ def dark_colors(cmap: Any, n: int) -> Array:
     ndarray of shape (n, 4)
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     grid = plt.get_cmap(cmap)(np.linspace(0, 1, 256))
     luminance = grid[:, :3] @ [0.2126, 0.7152, 0.0722]

@@ -1,7 +1,7 @@
 """Labelled rows from separate samples."""
 
-import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 
 from skwot._checks import refuse_masks
+from skwot._frames import library_of
 from skwot._typing import Array
 from skwot._unmixing.labels import as_objects
 
@@ -146,8 +147,7 @@ def _concatenate_frames(names: list[Any], frames: list[Any]) -> Any:
                 f"the columns of {name!r} have {kind} than those of {names[0]!r}: "
                 f"got {own}, expected {columns[0]}."
             )
-    library = sys.modules[type(frames[0]).__module__.partition(".")[0]]
-    stacked = library.concat(frames)
+    stacked = import_module(library_of(frames[0])).concat(frames)
     # The rows of pandas keep the labels that they had, which may repeat.
     reset = getattr(stacked, "reset_index", None)
     return stacked if reset is None else reset(drop=True)

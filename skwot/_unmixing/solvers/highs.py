@@ -1,6 +1,6 @@
 """Linear programmes as HiGHS takes them, and its answer only where it is an optimum."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
@@ -63,7 +63,22 @@ def make_solver(
     return solver
 
 
-def optimise(solver: Any) -> Any:
+class Optimum(NamedTuple):
+    """What HiGHS found, as arrays: each access to its own lists copies them.
+
+    Attributes
+    ----------
+    col_value : ndarray of shape (n_columns,)
+        The variables.
+    row_dual : ndarray of shape (n_rows,)
+        The multipliers of the rows.
+    """
+
+    col_value: Array
+    row_dual: Array
+
+
+def optimise(solver: Any) -> Optimum:
     """Run HiGHS.
 
     Parameters
@@ -72,8 +87,7 @@ def optimise(solver: Any) -> Any:
 
     Returns
     -------
-    highspy.HighsSolution
-        Its `col_value` and `row_dual` are an optimum's.
+    Optimum
 
     Raises
     ------
@@ -86,7 +100,7 @@ def optimise(solver: Any) -> Any:
         name = solver.modelStatusToString(status)
         raise SolverFailed(f"HiGHS ended with status {name!r}.")
     solution = solver.getSolution()
-    found = np.append(solution.col_value, solution.row_dual)
-    if not np.isfinite(found).all():
+    found = Optimum(np.array(solution.col_value), np.array(solution.row_dual))
+    if not all(np.isfinite(part).all() for part in found):
         raise SolverFailed("HiGHS reported an optimum that is not finite.")
-    return solution
+    return found

@@ -135,6 +135,6 @@ def _solve_savings(
         np.concatenate([np.zeros(n), scale * target, [1.0]]),
     )
     solution = optimise(solver)
-    weights = snapped(np.array(solution.col_value)[len(arcs.cost) :])
-    gains = np.clip(-np.array(solution.row_dual)[: n + m], 0, None)
+    weights = snapped(solution.col_value[len(arcs.cost) :])
+    gains = np.clip(-solution.row_dual[: n + m], 0, None)
     return weights, gains

@@ -177,8 +177,8 @@ class JointProgramme:
             self._solver.clearSolver()
             self._solver.setOptionValue(_PERTURBATION, 1.0)
             found = optimise(self._solver)
-        x, n = np.array(found.col_value), self._problem.cost.shape[0]
-        dual = np.array(found.row_dual) / self._price
+        x, n = found.col_value, self._problem.cost.shape[0]
+        dual = found.row_dual / self._price
         moved = self._start + x[:n_sources] - x[n_sources : 2 * n_sources]
         # A tight box may leave all mass stranded.
         weights = snapped(moved if moved.max() > NOTHING else self._start)
