@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skwot import GMMFlowFitter
 from skwot._gmm.covariance_types import expand_full
 from skwot.mixtures import Mixture, mw2
+from tests.exact import bures_wasserstein_squares
+from tests.generators.flows import rescaled
 
 
 def check_flow(case):
@@ -78,7 +80,9 @@ def _check_plan(flow, size):
     assert plan.min() >= 0
     n, d = flow.means_.shape
     covariances = expand_full(flow.covariances_, flow.covariance_type, n, d)
-    costs = _distances(flow, covariances)
+    costs = bures_wasserstein_squares(
+        flow.means_, covariances, flow.target_means_, flow.target_covariances_
+    )
     scale = max(size, costs.max())
     np.testing.assert_allclose(np.vdot(plan, costs), flow.loss_, atol=3e-7 * scale)
     weights = np.full(len(flow.plans_), 1.0)
@@ -98,23 +102,6 @@ def _check_plan(flow, size):
 def _transport(a, b, costs):
     unit = costs.max() or 1.0
     return unit * ot.emd2(a / a.sum(), b / b.sum(), costs / unit)
-
-
-def _distances(flow, covariances):
-    """Squared Bures-Wasserstein distances, from the definition."""
-    means = flow.means_[:, None] - flow.target_means_
-    distances = np.square(means).sum(axis=2)
-    for i, first in enumerate(covariances):
-        root = _root(first)
-        for j, second in enumerate(flow.target_covariances_):
-            cross = np.trace(_root(root @ second @ root))
-            distances[i, j] += np.trace(first) + np.trace(second) - 2 * cross
-    return distances.clip(0)
-
-
-def _root(matrix):
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
 
 
 def _check_rows(flow):
@@ -175,18 +162,15 @@ def _check_units(flow, case, size):
         return
     unit = 2.0**-30  # exact in binary numbers
 
-    def scaled(mixture):
-        if isinstance(mixture, str):
-            return mixture
-        return Mixture(
-            mixture.weights, unit * mixture.means, unit**2 * mixture.covariances
-        )
-
-    target = case.parameters["target"]
+    initial, target = case.parameters["init"], case.parameters["target"]
     several = isinstance(target, list)
     other = clone(flow).set_params(
-        init=scaled(case.parameters["init"]),
-        target=[scaled(one) for one in target] if several else scaled(target),
+        init=initial if isinstance(initial, str) else rescaled(initial, unit),
+        target=(
+            [rescaled(one, unit) for one in target]
+            if several
+            else rescaled(target, unit)
+        ),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

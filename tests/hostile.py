@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from skwot import GMMFlowFitter, WassersteinUnmixer, mixtures, stack_sources
+from tests.generators.flows import rescaled
 
 PAGE = Path(__file__).parent.parent / "docs" / "user_guide" / "what_happens_if.rst"
 HEAD = """.. ``python -m tests.hostile`` writes this page: change the cases there.
@@ -46,12 +47,12 @@ def _unmix(bag, **arguments):
 
 
 def _loss(initial, target, **parameters):
-    size = 1 if initial is ONE else len(np.atleast_1d(initial[0]))
+    size = len(initial[0])
     return GMMFlowFitter(size, init=initial, target=target, **parameters).fit().loss_
 
 
-def _scaled(mixture, unit):
-    return (mixture[0], unit * np.array(mixture[1]), unit**2 * np.array(mixture[2]))
+def _in_unit(mixture, unit):
+    return rescaled(mixtures.Mixture(*map(np.array, mixture)), unit)
 
 
 def _with(row, value):
@@ -138,8 +139,8 @@ FLOWS = {
         ONE, ([1 - 1e-16, 1e-16], [[3.0, 4.0], [0.0, 0.0]], [np.eye(2)] * 2)
     ),
     "means have NaN": lambda: _loss(ONE, ([1.0], [[np.nan, 0.0]], [np.eye(2)])),
-    "the unit is 1e-100": lambda: _loss(_scaled(ONE, 1e-100), _scaled(FAR, 1e-100)),
-    "the unit is 1e100": lambda: _loss(_scaled(ONE, 1e100), _scaled(FAR, 1e100)),
+    "the unit is 1e-100": lambda: _loss(_in_unit(ONE, 1e-100), _in_unit(FAR, 1e-100)),
+    "the unit is 1e100": lambda: _loss(_in_unit(ONE, 1e100), _in_unit(FAR, 1e100)),
     "the target has other features": lambda: _loss(ONE, ([1.0], [[0.0]], [[[1.0]]])),
     "the target is data": lambda: _loss(ONE, np.zeros((9, 2))),
     "there are fewer rows than components": lambda: GMMFlowFitter(9).fit(

@@ -17,8 +17,6 @@ import numpy as np
 import ot
 import pytest
 from numpy.testing import assert_allclose
-from scipy.linalg import sqrtm
-from scipy.optimize import linprog
 from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 
@@ -27,6 +25,8 @@ from skwot._gmm import pair_costs
 from skwot._unmixing.solvers import cutting_planes, highs, level_set, newton
 from skwot._unmixing.solvers.column_generation import network
 from skwot.mixtures import mw2
+from tests.check_unmixing import costs_and_masses
+from tests.exact import bures_wasserstein_squares, solve_dense_lp
 
 WHEN = {
     "always": lambda number: True,
@@ -231,49 +231,6 @@ def inject_highs(patch, changes, strikes):
 FIELDS = ("col_value", "row_dual")
 
 
-# Independent answers
-
-
-def dense_optimum(cost, masses, target, fixed=None):
-    """Least transport cost over the weights, or at fixed ones, by SciPy."""
-    n, m = cost.shape
-    n_sources = masses.shape[1]
-    rows = np.kron(np.eye(n), np.ones((1, m)))
-    columns = np.kron(np.ones((1, n)), np.eye(m))
-    pad = np.zeros((m, n_sources))
-    left = [
-        np.hstack([rows, -masses]),
-        np.hstack([columns, pad]),
-        np.append(np.zeros(n * m), np.ones(n_sources))[None],
-    ]
-    right = [np.zeros(n), target, [1.0]]
-    if fixed is not None:
-        left.append(np.hstack([np.zeros((n_sources, n * m)), np.eye(n_sources)]))
-        right.append(fixed)
-    found = linprog(
-        np.append(cost.ravel() / cost.mean(), np.zeros(n_sources)),
-        A_eq=np.vstack(left),
-        b_eq=np.concatenate(right),
-        options={
-            "presolve": fixed is None,
-            "primal_feasibility_tolerance": 1e-10,
-            "dual_feasibility_tolerance": 1e-10,
-        },
-    )
-    assert found.status == 0
-    return found.fun * cost.mean()
-
-
-def bures_squares(means, covariances, others, other_covariances):
-    """Squared Bures-Wasserstein distances by the definition."""
-    squares = cdist(means, others, "sqeuclidean")
-    for i, j in product(range(len(means)), range(len(others))):
-        root = sqrtm(covariances[i])
-        cross = sqrtm(root @ other_covariances[j] @ root).real
-        squares[i, j] += np.trace(covariances[i] + other_covariances[j] - 2 * cross)
-    return squares
-
-
 # Problems
 
 
@@ -328,17 +285,6 @@ def attempt(call):
     return found, warned
 
 
-def cost_and_masses(unmixer):
-    cost = cdist(unmixer.source_points_, unmixer.target_points_)
-    masses = unmixer.source_masses_
-    if unmixer.outlier_cost_ is not None:
-        cost = np.vstack([cost, np.full(cost.shape[1], unmixer.outlier_cost_)])
-        masses = np.block(
-            [[masses, np.zeros((len(masses), 1))], [np.zeros((1, 3)), np.ones((1, 1))]]
-        )
-    return cost, masses
-
-
 def all_weights(unmixer):
     if unmixer.outlier_cost_ is None:
         return unmixer.weights_
@@ -364,9 +310,8 @@ def reference(kind, parameters):
         )
         low, high = unmixer.lower_bound_, unmixer.loss_
         if unmixer.loss == "wasserstein":
-            low = high = dense_optimum(
-                *cost_and_masses(unmixer), unmixer.target_masses_
-            )
+            cost, masses = costs_and_masses(unmixer)
+            low = high = solve_dense_lp(cost, masses, unmixer.target_masses_)[0]
         REFERENCES[key] = low, high
     return REFERENCES[key]
 
@@ -402,9 +347,9 @@ def test_no_fault_makes_an_unmixing_wrong_in_silence(solver, number, monkeypatch
             assert gap <= unmixer.tol * unmixer.loss_ + 1e-9, fault
         if unmixer.loss == "wasserstein":
             # The loss is that of these weights, not only above the optimum.
-            exact = dense_optimum(
-                *cost_and_masses(unmixer), unmixer.target_masses_, all_weights(unmixer)
-            )
+            cost, masses = costs_and_masses(unmixer)
+            mixture = masses @ all_weights(unmixer)
+            exact, _ = solve_dense_lp(cost, mixture[:, None], unmixer.target_masses_)
             assert_allclose(unmixer.loss_, exact, rtol=1e-8, err_msg=str(fault))
 
 
@@ -423,11 +368,11 @@ def test_no_fault_makes_one_of_several_targets_wrong_in_silence(solver, monkeypa
     new, groups = targets()
     unmixer = WassersteinUnmixer().fit(*plane_problem())
     optima = [
-        dense_optimum(
+        solve_dense_lp(
             cdist(unmixer.source_points_, new[groups == group]),
             unmixer.source_masses_,
             np.full(np.sum(groups == group), 1 / np.sum(groups == group)),
-        )
+        )[0]
         for group in range(3)
     ]
     for fault in strikes(solver):
@@ -515,14 +460,16 @@ def check_flow(flow, fault):
     others = flow.target_covariances_
     if others.ndim == 2:
         others = np.array([np.diag(one) for one in others])
-    squares = bures_squares(flow.means_, covariances, flow.target_means_, others)
+    squares = bures_wasserstein_squares(
+        flow.means_, covariances, flow.target_means_, others
+    )
     exact = transport_optimum(squares, flow.weights_, flow.target_weights_)
     assert_allclose(flow.loss_, exact, rtol=1e-8, err_msg=str(fault))
 
 
 def transport_optimum(cost, a, b):
-    """Least cost of a plan between given masses, by SciPy."""
-    return dense_optimum(cost, a[:, None], b)
+    """Least cost of a plan between given masses."""
+    return solve_dense_lp(cost, a[:, None], b)[0]
 
 
 def test_no_fault_makes_mw2_wrong_in_silence(monkeypatch):
@@ -532,7 +479,7 @@ def test_no_fault_makes_mw2_wrong_in_silence(monkeypatch):
     factors = rng.normal(size=(2, 5, 2, 2))
     covariances = factors @ factors.swapaxes(2, 3) + 0.1 * np.eye(2)
     one, other = zip(weights, means, covariances, strict=True)
-    squares = bures_squares(*one[1:], *other[1:])
+    squares = bures_wasserstein_squares(*one[1:], *other[1:])
     exact = transport_optimum(squares, one[0], other[0])
     for fault, other_fault in product(strikes("emd_c"), [None, *FAULTS["emd"]]):
         with monkeypatch.context() as patch:

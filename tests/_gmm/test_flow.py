@@ -10,8 +10,8 @@ from skwot._gmm.mixtures import Mixture, in_unit, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs
 from skwot._gmm.settings import Settings
-from tests._gmm.watching import Watching
 from tests.generators.gaussians import mixture_pairs, random_mixture
+from tests.watching import Watching
 
 
 def stacks(found, kind):

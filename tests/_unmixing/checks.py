@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose
 
+from tests.watching import Watching
+
 
 def check_solution(problem, cost, found):
     """Check weights and certificate with nothing but the definition of the problem."""
@@ -36,32 +38,17 @@ def check_planes_below(planes, objective, atol=1e-12):
             assert plane.slope @ weights + plane.offset <= value + atol
 
 
-class Recorder:
-    """A watch that keeps the results of all steps, and stops at one of them."""
-
-    def __init__(self, last=None):
-        self.results, self._last = [], last
-
-    @property
-    def stopped(self):
-        return len(self.results) == self._last
-
-    def __call__(self, snapshot):
-        self.results.append(snapshot())
-        return self.stopped
-
-
 def check_watch(solve, n_steps):
     """Check that a solver, given a watch, tells of each step and stops when asked."""
-    every, some = Recorder(), Recorder(n_steps)
+    every, some = Watching(), Watching(n_steps)
     whole, found = solve(every), solve(some)
-    assert [len(one.curve) for one in every.results] == [
+    assert [len(one.curve) for one in every.told] == [
         1 + i for i in range(len(whole.curve))
     ]
-    assert len(some.results) == len(found.curve) == n_steps
-    for one, other in zip(some.results, every.results, strict=False):
+    assert len(some.told) == len(found.curve) == n_steps
+    for one, other in zip(some.told, every.told, strict=False):
         assert_allclose(one.value, other.value, rtol=1e-9)
         assert_allclose(one.value, one.curve.min(), rtol=1e-14)
         assert isinstance(one.converged, bool | np.bool_)
-    assert_allclose(found.value, some.results[-1].value, rtol=1e-14)
+    assert_allclose(found.value, some.told[-1].value, rtol=1e-14)
     assert found.lower_bound <= whole.value * (1 + 1e-12)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skwot._gmm.mixtures import Mixture
-from tests.generators.gaussians import random_mixture
+from tests.generators.gaussians import dilate, random_mixture, translate
 
 TYPES = ["full", "tied", "diag", "spherical"]
 
@@ -25,10 +25,10 @@ def draw_flow(seed):
     kind = list(MAKERS)[seed % len(MAKERS)]
     initial, target, *known = MAKERS[kind](rng)
     unit = float(10.0 ** rng.integers(-6, 7)) if rng.random() < 0.2 else 1.0
-    initial = initial if isinstance(initial, str) else _in_unit(initial, unit)
+    initial = initial if isinstance(initial, str) else rescaled(initial, unit)
     several = isinstance(target, list)
     target = (
-        [_in_unit(one, unit) for one in target] if several else _in_unit(target, unit)
+        [rescaled(one, unit) for one in target] if several else rescaled(target, unit)
     )
     parameters = {"init": initial, "target": target, "random_state": 0}
     if isinstance(initial, str):
@@ -47,7 +47,8 @@ def draw_flow(seed):
     return FlowCase(kind, parameters, unit, first)
 
 
-def _in_unit(mixture, unit):
+def rescaled(mixture, unit):
+    """The same mixture, where a unit of the data is so much."""
     return Mixture(mixture.weights, unit * mixture.means, unit**2 * mixture.covariances)
 
 
@@ -63,18 +64,14 @@ def unrelated(rng):
 
 def translated(rng):
     """A mixture and its translation."""
-    source = random_mixture(rng, *_size(rng))
-    shift = rng.normal(size=source.means.shape[1])
-    return source, source._replace(means=source.means + shift), float(shift @ shift)
+    problem = translate(rng, random_mixture(rng, *_size(rng)))
+    return problem.source, problem.target, float(problem.value)
 
 
 def dilated(rng):
-    """A mixture and its dilation, the gradient of a convex function."""
-    source, s = random_mixture(rng, *_size(rng)), rng.uniform(0.2, 5)
-    target = Mixture(source.weights, s * source.means, s**2 * source.covariances)
-    traces = np.trace(source.covariances, axis1=1, axis2=2)
-    moments = np.square(source.means).sum(1) + traces
-    return source, target, float((s - 1) ** 2 * (source.weights @ moments))
+    """A mixture and its dilation."""
+    problem = dilate(random_mixture(rng, *_size(rng)), rng.uniform(0.2, 5))
+    return problem.source, problem.target, float(problem.value)
 
 
 def equal(rng):

@@ -42,33 +42,41 @@ def mixture_pairs(draw, max_components=6, max_features=4):
     return tuple(random_mixture(rng, size, n_features) for size in sizes)
 
 
-@st.composite
-def translated_mixtures(draw):
+def translate(rng, source):
     """A mixture and its translation: everything moves by the same vector."""
-    rng = np.random.default_rng(draw(seeds))
-    n_components, n_features = draw(st.integers(1, 5)), draw(st.integers(1, 4))
-    source = random_mixture(rng, n_components, n_features)
-    shift = rng.normal(size=n_features)
+    shift = rng.normal(size=source.means.shape[1])
     target = source._replace(means=source.means + shift)
     return MixtureProblem(source, target, shift @ shift, np.diag(source.weights))
 
 
-@st.composite
-def scaled_mixtures(draw):
+def dilate(source, s):
     """A mixture and a dilation of it, a gradient of a convex function.
 
     The optimal map is x -> s x, so the cost is (s - 1)^2 times the second moment.
     """
-    rng = np.random.default_rng(draw(seeds))
-    n_components, n_features = draw(st.integers(1, 5)), draw(st.integers(1, 4))
-    source = random_mixture(rng, n_components, n_features)
-    s = draw(st.floats(0.1, 10))
     target = Mixture(source.weights, s * source.means, s**2 * source.covariances)
     moments = np.square(source.means).sum(1) + np.trace(
         source.covariances, axis1=1, axis2=2
     )
     value = (s - 1) ** 2 * (source.weights @ moments)
     return MixtureProblem(source, target, value, np.diag(source.weights))
+
+
+@st.composite
+def translated_mixtures(draw):
+    """A mixture and its translation."""
+    rng = np.random.default_rng(draw(seeds))
+    n_components, n_features = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    return translate(rng, random_mixture(rng, n_components, n_features))
+
+
+@st.composite
+def scaled_mixtures(draw):
+    """A mixture and a dilation of it."""
+    rng = np.random.default_rng(draw(seeds))
+    n_components, n_features = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    source = random_mixture(rng, n_components, n_features)
+    return dilate(source, draw(st.floats(0.1, 10)))
 
 
 @st.composite

@@ -74,25 +74,27 @@ def reweighted_sources(draw):
     return UnmixingCase(sources, target, weights, 0.0)
 
 
-@st.composite
-def far_apart_diracs(draw):
+def dirac_problem(rng, n_sources, distance, apart):
     """One-point sources, each with its target rows at one distance from it.
 
     The sources are so far apart that no mass moves between them, so the weights are
     the masses of the target near each source and the loss is that distance.
     """
-    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
-    n_sources = draw(st.integers(1, 6))
-    distance = draw(st.floats(0.1, 1.0))
-    centres = 100.0 * np.arange(n_sources)[:, None]
+    centres = apart * np.arange(n_sources, dtype=float)[:, None]
     counts = rng.integers(1, 6, n_sources)
     near = np.repeat(centres, counts, axis=0)
-    signs = rng.choice([-1, 1], size=(len(near), 1))
     masses = rng.uniform(0.5, 2, len(near))
     shares = np.bincount(np.repeat(np.arange(n_sources), counts), masses)
     sources = [(centre[None], np.ones(1)) for centre in centres]
-    target = near + distance * signs, masses
+    target = near + distance * rng.choice([-1, 1], size=(len(near), 1)), masses
     return UnmixingCase(sources, target, shares / shares.sum(), distance)
+
+
+@st.composite
+def far_apart_diracs(draw):
+    """Sources of one point."""
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    return dirac_problem(rng, draw(st.integers(1, 6)), draw(st.floats(0.1, 1.0)), 100.0)
 
 
 def overlapping_sources(seed, *, n_sources=None, repeated=False):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skwot import stack_sources
+from tests.generators.measures import dirac_problem
 from tests.generators.ties import KINDS as TIED
 
 LOSSES = ["wasserstein", "semirelaxed", "sinkhorn"]
@@ -150,15 +151,9 @@ def quantiles(rng):
 def diracs(rng):
     """Sources of one point, each with its own part of the target at one distance."""
     n_sources, distance = int(rng.integers(1, 7)), rng.uniform(0.1, 1)
-    centres = FAR * np.arange(n_sources, dtype=float)[:, None]
-    counts = rng.integers(1, 6, n_sources)
-    near = np.repeat(centres, counts, axis=0)
-    masses = rng.uniform(0.5, 2, len(near))
-    shares = np.bincount(np.repeat(np.arange(n_sources), counts), masses)
-    sources = [(centre[None], np.ones(1)) for centre in centres]
-    target = near + distance * rng.choice([-1, 1], size=(len(near), 1)), masses
-    answer = {"weights": shares / shares.sum(), "loss": float(distance)}
-    return sources, target, "euclidean", answer
+    case = dirac_problem(rng, n_sources, distance, FAR)
+    answer = {"weights": case.weights, "loss": float(distance)}
+    return case.sources, case.target, "euclidean", answer
 
 
 def nested(rng):

@@ -12,9 +12,10 @@ from skwot._unmixing.problem import Problem, StoppingRule
 from skwot._unmixing.solvers import bundle, cutting_planes
 from skwot._unmixing.solvers.bundle import solve_bundle
 from skwot._unmixing.solvers.cutting_planes import CuttingPlanes
-from tests._unmixing.checks import Recorder, check_watch
+from tests._unmixing.checks import check_watch
 from tests.exact import solve_dense_lp
 from tests.generators.measures import gaussians, overlapping_sources, rule
+from tests.watching import Watching
 
 
 def optimum_of(problem):
@@ -152,13 +153,13 @@ def test_a_coarse_loss_shows_where_to_begin(monkeypatch):
     monkeypatch.setattr(line, "_COARSE_ATOMS", 100)
     measures = gaussians(1000, n_features=1)
     objective = line.LineLoss(Problem(*measures, "euclidean"))
-    evaluated = Recorder()
+    evaluated = Watching()
     stopping = StoppingRule(200, 1e-3, 1e-12, evaluated)
     found = solve_bundle(objective, stopping)
     # It ends at the tolerance, and only the loss itself is told of.
     assert found.converged
     assert 1e-12 < found.relative_gap <= 1e-3
-    assert len(evaluated.results) == len(found.curve)
+    assert len(evaluated.told) == len(found.curve)
     monkeypatch.undo()
     alone = solve_bundle(objective, rule(200, 1e-3))
     assert_allclose(found.value, alone.value, rtol=2e-3)
