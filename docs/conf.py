@@ -9,6 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 HERE = Path(__file__).parent
+# Sphinx runs this file from anywhere, so that its own modules are on no path before.
 sys.path.insert(0, str(HERE / "_ext"))
 
 import gallery_pictures  # noqa: E402

@@ -26,6 +26,7 @@ from tests.concurrency import (
     watchdog,
 )
 
+# To fork beside threads is what is tried here; Python 3.12 and newer warn of it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 

@@ -274,13 +274,16 @@ FLOWS = [
 
 def attempt(call):
     """Result, whether it did not converge in so many words, and a clear error."""
+    found, refusal = None, ""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             found = call()
         except RuntimeError as error:
-            assert "error in skwot or in" in str(error)  # noqa: PT017
-            return None, False
+            refusal = str(error)
+    if found is None:
+        assert "error in skwot or in" in refusal
+        return None, False
     warned = any(issubclass(one.category, ConvergenceWarning) for one in caught)
     return found, warned
 

@@ -17,7 +17,6 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.filterwarnings("ignore")
 def test_an_interruption_leaves_an_estimator_as_it_was(name):
     """Nine at even distances, as far as the last line; tests.interrupts makes more."""
     case = Rehearsed(*CASES[name])
@@ -27,7 +26,6 @@ def test_an_interruption_leaves_an_estimator_as_it_was(name):
 
 
 @pytest.mark.parametrize("name", ["fit {}", "flow {'random_state': 0}"])
-@pytest.mark.filterwarnings("ignore")
 def test_an_interruption_where_attributes_are_set(name):
     """The last lines, which set the attributes."""
     case = Rehearsed(*CASES[name])

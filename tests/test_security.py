@@ -85,7 +85,6 @@ def fitted():
     ]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_skops_has_to_trust_nothing_but_the_classes():
     for estimator in fitted():
         kind = type(estimator)

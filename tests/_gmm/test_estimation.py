@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from skwot._gmm.estimation import estimate_mixture, seed_mixture, summarise_clusters
@@ -117,12 +118,15 @@ def test_repeated_points_have_the_regularisation_alone(kind):
     np.testing.assert_allclose(found.covariances, [1e-3 * np.eye(2)], rtol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("init_params", INIT_NAMES)
 def test_a_seed_is_the_first_step_of_scikit_learn(blobs, init_params):
-    found = seed_mixture(blobs, 3, init_params, 0)
+    points = blobs - blobs.mean(axis=0)
+    points /= np.sqrt(np.square(points).mean())  # the unit in which a seed is computed
+    found = seed_mixture(points, 3, init_params, 0)
     em = GaussianMixture(3, init_params=init_params, max_iter=1, random_state=0)
-    em.fit(blobs)
-    np.testing.assert_allclose(found.weights, em.weights_, rtol=1e-3)
-    np.testing.assert_allclose(found.means, em.means_, rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(found.covariances, em.covariances_, atol=1e-2)
+    with pytest.warns(ConvergenceWarning):  # after one step
+        em.fit(points)
+    np.testing.assert_allclose(found.weights, em.weights_, rtol=1e-9)
+    np.testing.assert_allclose(found.means, em.means_, rtol=1e-9, atol=1e-9)
+    added = em.reg_covar * np.eye(3)
+    np.testing.assert_allclose(found.covariances, em.covariances_ - added, atol=1e-9)

@@ -142,7 +142,8 @@ def test_the_best_swap_is_the_first(starts, device, kind):
     # The middle one has moved to means of (100, 6), 4 and 6 away from what it serves.
     moved, left = sorted((0, 1), key=lambda row: -swapped.means[row, 0])
     np.testing.assert_array_equal(swapped.means[moved], target.means[1])
-    np.testing.assert_allclose(swapped.means[left], target.means[0], atol=1e-2)
+    # It serves two that are .002 apart, in a figure 200 wide, from somewhere between.
+    np.testing.assert_allclose(swapped.means[left], target.means[0], atol=2e-3)
     weights = swapped.weights[[left, moved, 2, 3]]
     np.testing.assert_allclose(weights, target.weights, atol=1e-9)
     np.testing.assert_allclose(swapped.means[2], [100, 6], atol=1e-6)

@@ -102,7 +102,8 @@ def test_one_feature_is_drawn_as_densities(line, flow):
     *_, last, target = display.ax_.lines
     peak = 1 / np.sqrt(2 * np.pi)
     assert_allclose(target.get_ydata().max(), peak)
-    assert_allclose(last.get_ydata().max(), peak, rtol=1e-3)
+    # The flow stops near the target, by its tolerance.
+    assert_allclose(last.get_ydata().max(), peak, rtol=1e-5)
     display = GMMFlowDisplay.from_estimator(flow, features=2, kind="source")
     assert axes_names(display) == ("Feature 2", "Density")
 

@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 from numpy.testing import assert_allclose
+from scipy import sparse
 
+from skwot._unmixing.problem import Marginals
 from tests.watching import Watching
 
 
@@ -52,3 +54,13 @@ def check_watch(solve, n_steps):
         assert isinstance(one.converged, bool | np.bool_)
     assert_allclose(found.value, some.told[-1].value, rtol=1e-14)
     assert found.lower_bound <= whole.value * (1 + 1e-12)
+
+
+def without_some_atoms(marginals):
+    """Marginals of which two source atoms and the first target atoms have no mass."""
+    masses, target, surcharges = marginals
+    dense = masses.toarray()
+    dense[[0, 4]], target = 0.0, target * (np.arange(len(target)) > 2)
+    return Marginals(
+        sparse.csr_array(dense / dense.sum(axis=0)), target / target.sum(), surcharges
+    )

@@ -161,6 +161,7 @@ class Line(Objective):
     def initial_weights(self):
         return np.full(2, 0.5)
 
+    # Abstract, and not used by the tests here.
     def potentials(self, planes, multipliers):
         raise NotImplementedError
 

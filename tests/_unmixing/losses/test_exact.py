@@ -1,16 +1,19 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from skwot._ot.measures import stack_measures
 from skwot._ot.transport import c_transform, solve_transport
 from skwot._unmixing.bootstrap import RowCounts, resample
 from skwot._unmixing.losses.exact import ExactLoss
-from skwot._unmixing.problem import Marginals, Problem
+from skwot._unmixing.problem import Problem
 from skwot._unmixing.solvers.bundle import solve_bundle
-from tests._unmixing.checks import check_gradient, check_planes_below
+from tests._unmixing.checks import (
+    check_gradient,
+    check_planes_below,
+    without_some_atoms,
+)
 from tests.exact import solve_dense_lp
 from tests.generators.measures import measure, overlapping_sources, rule
 
@@ -129,16 +132,11 @@ def test_descent_starts_at_the_nearest_atoms_of_any_number():
 
 def test_atoms_that_were_not_drawn_are_left_out():
     objective = objective_of(overlapping_sources(2, n_sources=3))
-    masses, target, surcharges = objective.marginals
-    dense = masses.toarray()
-    dense[[0, 4]], target = 0.0, target * (np.arange(len(target)) > 2)
-    drawn = Marginals(
-        sparse.csr_array(dense / dense.sum(axis=0)), target / target.sum(), surcharges
-    )
+    drawn = without_some_atoms(objective.marginals)
     weights = np.array([0.2, 0.5, 0.3])
     planes = [objective(weights).plane]
     replicate = objective.reweighted(drawn, planes, weights)
-    kept = drawn.masses.sum(axis=1) > 0, target > 0
+    kept = drawn.masses.sum(axis=1) > 0, drawn.target > 0
     assert replicate.cost.shape == (kept[0].sum(), kept[1].sum())
     assert_allclose(replicate.cost, objective.cost[np.ix_(*kept)])
     a, b = (drawn.masses @ weights)[kept[0]], drawn.target[kept[1]]
