@@ -114,7 +114,7 @@ $(STAMPS): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 
 $(LOWEST)/.installed: pyproject.toml constraints.txt tools/lowest.py | $(LOWEST)/bin/python
 	@echo "==> Installing skwot[test] at the lowest versions of pyproject.toml"
-	$(LOWEST)/bin/python tools/lowest.py plot test > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python tools/lowest.py plot dask test > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet \
 	    --constraint $(LOWEST)/constraints.txt setuptools
 	$(LOWEST)/bin/python -m pip --disable-pip-version-check install --quiet \

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skwot._callbacks import Task, run_tasks
+from skwot._callbacks import Task, run_subtasks, run_tasks
 from skwot._checks import refuse_masks
 from skwot._compat import (
     HasMethods,
@@ -86,7 +86,30 @@ from skwot._unmixing.views import View, posterior, scales_within, unit_of
 from skwot._warnings import warn_user
 
 _NAMED = 10  # groups, in a warning
+_LARGEST_SEED = np.iinfo(np.int32).max
 _MOST_FEATURES = 1000  # of rows that are compared beside a classifier's probabilities
+
+
+class _Given(NamedTuple):
+    """Samples as they were given.
+
+    Attributes
+    ----------
+    sources : list of K Measure
+    target : Measure
+    shares : ndarray of shape (K,) or None
+        Those of the sources in a target that is the sources themselves.
+    source_errors : ndarray of shape (K,)
+        What it has cost to move each source before.
+    target_error : float
+        What it has cost to move the target before.
+    """
+
+    sources: list[Measure]
+    target: Measure
+    shares: Array | None
+    source_errors: Array
+    target_error: float
 
 
 class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -202,8 +225,8 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         Folds for cross-fitting; see :func:`sklearn.model_selection.cross_val_predict`.
         A source with fewer rows than folds lowers their number to that of its rows.
     n_jobs : int, default=None
-        Number of groups that :meth:`unmix`, and of blocks of replicates that
-        :meth:`bootstrap`, run in parallel, through joblib.
+        Number of samples that `max_support` reduces, of groups that :meth:`unmix`, and
+        of blocks of replicates that :meth:`bootstrap`, run in parallel, through joblib.
     device : torch device, str or None, default=None
         Where the Sinkhorn divergence is computed, by PyTorch in double precision. The
         processor if None, where the network simplex of the exact loss always runs: so
@@ -265,7 +288,9 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         The transport cost between the samples as given, at `weights_`, is within this
         of `loss_`. Zero if nothing was quantised; NaN for a cost that is not known to
         obey the triangle inequality. `loss_` and `lower_bound_` are those of the
-        quantised samples. NaN for quantised sources with ``loss="semirelaxed"``, too.
+        quantised samples. It counts the `quantization_error` of samples that were
+        quantised before. NaN with ``loss="semirelaxed"``, too, unless only the target
+        was quantised, and by `max_support`.
     source_points_ : ndarray of shape (n_atoms, n_features)
         Distinct rows of the sources, sorted; centres if they were quantised, roots
         of class probabilities if there is a classifier, after the rows if these are a
@@ -443,7 +468,11 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        quantization_error: ArrayLike | None = None,
     ) -> Self:
         """Estimate the weights of the sources in the target.
 
@@ -458,6 +487,10 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         sample_weight : array-like of shape (n_samples,), default=None
             Mass of each row, normalised within each source and within the
             target. Equal masses if None.
+        quantization_error : array-like of shape (n_samples,), default=None
+            What it has cost, per unit of mass and in `metric`, to move mass to each
+            row before: :func:`quantize` measures it and :func:`stack_sources` returns
+            it. `quantization_error_` counts it.
 
         Returns
         -------
@@ -469,8 +502,9 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         ValueError
             If no row is labelled as a source's, or a source or the target has no
             mass; if labels are missing, or one seems to be `target_label` in another
-            spelling; if `metric` has no finite cost for a row, such as "cosine" for a
-            row of zeros; or if parameters contradict each other.
+            spelling; if `quantization_error` is negative or not one number a row; if
+            `metric` has no finite cost for a row, such as "cosine" for a row of zeros;
+            or if parameters contradict each other.
 
         Examples
         --------
@@ -481,8 +515,13 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         >>> dict(zip(unmixer.classes_.tolist(), unmixer.weights_.round(3).tolist()))
         {'high': 0.25, 'low': 0.75}
         """
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        task = Task.of(self, "fit", 2, X=X, y=y, metadata=metadata)
+        options = {
+            "sample_weight": sample_weight,
+            "quantization_error": quantization_error,
+        }
+        metadata = {key: value for key, value in options.items() if value is not None}
+        parts = 2 if self.max_support is None else 3
+        task = Task.of(self, "fit", parts, X=X, y=y, metadata=metadata or None)
         with fresh_fit(self):
             preparation = task.subtask("read sources and target")
             check_combination(self.get_params(deep=False))
@@ -491,6 +530,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             masses = check_sample_weight(
                 sample_weight, rows, dtype=np.float64, ensure_non_negative=True
             )
+            errors = _check_errors(quantization_error, rows)
             read = read_labels(labels, self.target_label)
             self.classes_ = read.classes
             has_mass = (read.source >= 0) & (masses > 0)
@@ -499,9 +539,12 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             numbers, roots = rows, None
             if self.classifier is not None:
                 numbers = finite_numbers(rows)
-                given = None if sample_weight is None else masses
                 self.classifier_, roots = cross_fit(
-                    self.classifier, rows, read, given, self.cv
+                    self.classifier,
+                    rows,
+                    read,
+                    None if sample_weight is None else masses,
+                    self.cv,
                 )
             has_moments = numbers is not None and not self._is_precomputed
             measured = read.measures(numbers, masses) if has_moments else []
@@ -513,9 +556,8 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             target = read.target_measure(points, masses)
             shares = None if read.has_own_target else read.shares(masses)
             preparation.end()
-            solution = task.subtask("find weights", self._n_steps)
-            self._fit_measures(sources, target, metric, shares, solution)
-            solution.end()
+            given = _Given(sources, target, shares, *read.averages(errors, masses))
+            self._fit_measures(given, metric, task)
         task.end(lambda: dict(vars(self)))
         return self
 
@@ -621,21 +663,19 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             (Part(of_rows, slice(d)), Part(of_roots, slice(d, n_columns)))
         )
 
-    def _fit_measures(
-        self,
-        sources: list[Measure],
-        target: Measure,
-        metric: Metric,
-        shares: Array | None,
-        task: Task,
-    ) -> None:
-        """Solve for the target, which may be the sources themselves in these shares."""
+    def _fit_measures(self, given: _Given, metric: Metric, task: Task) -> None:
+        """Solve for the target, which may be the sources themselves in some shares."""
+        sources, target, shares, *_ = given
         random_state = check_random_state(self.random_state)
         # Where nothing is random, the global generator must not move either.
         draws = self._measures_noise or self.max_support is not None
-        seed = random_state.randint(np.iinfo(np.int32).max) if draws else 0
+        seed = random_state.randint(_LARGEST_SEED) if draws else 0
         self.outlier_cost_ = self._resolve_outlier_cost(sources, metric, seed)
-        fewer = [self._quantize(source, metric, random_state) for source in sources]
+        in_place = shares is not None and self._leaves_all_in_place(metric)
+        samples = sources if in_place else [*sources, target]
+        moved = self._quantize_all(samples, metric, random_state, task)
+        solution = task.subtask("find weights", self._n_steps)
+        fewer = moved[: len(sources)]
         stacked = stack_measures([source.measure for source in fewer])
         self.source_points_ = stacked.points
         self.source_masses_ = stacked.masses.toarray()
@@ -657,34 +697,65 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             if self.outlier_cost == "auto":
                 self.outlier_cost_ = outlying_cost(soft_costs)
         settings = self._settings()
-        if shares is not None and self._leaves_all_in_place(metric):
+        if in_place:
+            assert shares is not None
             known = Problem(stacked, target, metric)
             self.source_noise_ = self._measure_noise(sources, seed, known)
             (problem,) = self._problems([target], metric)
             target, found = own_mixture(problem, shares)
             self._set_solution(target, found, 0.0)
             self.quantization_error_ = 0.0
+            solution.end()
             return
-        target, moved, _ = self._quantize(target, metric, random_state)
+        target = moved[-1].measure
         known = Problem(stacked, target, metric, self.outlier_cost_)
         self.source_noise_ = self._measure_noise(sources, seed, known)
         # The sources' own rows are no other sample.
         own_rows = shares is not None and self.loss != "semirelaxed"
         (problem,) = [known] if own_rows else self._problems([target], metric)
         largest = self.source_noise_.max() / 2 if shares is None else 0.0
-        watch = task.watch(partial(self._attributes, target, largest))
+        watch = solution.watch(partial(self._attributes, target, largest))
         found = solve(problem, settings, watch)
         self._set_solution(target, found, largest)
-        costs = np.array([source.cost for source in fewer])
-        moves = [float(self.weights_ @ costs), moved]
-        if self.loss == "semirelaxed" and moves[0] > 0:
-            self.quantization_error_ = np.nan
-        else:
-            self.quantization_error_ = loss_error(found.value, moves, metric)
+        solution.end()
+        self.quantization_error_ = self._bound_error(found.value, given, moved, metric)
         if not (found.converged or watch.stopped):
             _warn_not_converged([found], settings)
         if settings.loss == "wasserstein":
             check_misfit(self.loss_, float(self.weights_ @ self.source_spread_))
+
+    def _quantize_all(
+        self,
+        samples: list[Measure],
+        metric: Metric,
+        random_state: np.random.RandomState,
+        task: Task,
+    ) -> list[Quantization]:
+        """Move each sample to at most `max_support` centres, in parallel."""
+        most = self.max_support
+        if most is None:
+            return [self._quantize(sample, metric, random_state) for sample in samples]
+        seeds = random_state.randint(_LARGEST_SEED, size=len(samples)).tolist()
+        calls = (
+            delayed(quantize)(sample, most, metric, np.random.RandomState(seed))
+            for sample, seed in zip(samples, seeds, strict=True)
+        )
+        n_jobs = self.n_jobs if any(len(one.points) > most for one in samples) else None
+        return run_subtasks(calls, n_jobs, task, "quantize", len(samples))
+
+    def _bound_error(
+        self, loss: float, given: _Given, moved: list[Quantization], metric: Metric
+    ) -> float:
+        """Bound what moving the samples has changed, before and in this fit."""
+        *of_sources, of_target = [one.cost for one in moved]
+        moves = [
+            float(self.weights_ @ given.source_errors),
+            float(self.weights_ @ np.array(of_sources)),
+            given.target_error,
+        ]
+        if self.loss == "semirelaxed" and any(moves):
+            return np.nan
+        return loss_error(loss, [*moves, of_target], metric)
 
     @property
     def _no_target(self) -> str:
@@ -1386,6 +1457,20 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             ],
             dtype=object,
         )
+
+
+def _check_errors(quantization_error: ArrayLike | None, rows: Any) -> Array:
+    """Check what it has cost to move mass to each row; nothing if it is not given."""
+    if quantization_error is None:
+        return np.zeros(rows.shape[0])
+    errors = np.asarray(quantization_error, dtype=np.float64)
+    if errors.shape != (rows.shape[0],) or (errors < 0).any():
+        raise ValueError(
+            "quantization_error must hold a number that is not negative for each of "
+            f"the {rows.shape[0]} rows of X; got shape {errors.shape} and "
+            f"{np.count_nonzero(errors < 0)} negative numbers."
+        )
+    return errors
 
 
 def _refuse_samples(X: Any, expected: str, cure: str) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.cluster import k_means
 from sklearn.metrics import pairwise_distances_argmin
+from threadpoolctl import threadpool_limits
 
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, canonical_measure
@@ -63,7 +64,7 @@ def quantize(
     if n_points is None or len(points) <= n_points:
         return Quantization(measure, 0.0, np.arange(len(points)))
     coordinates = in_coordinates_of(metric, points)
-    nearest = _nearest_centre(coordinates, masses, n_points, random_state)
+    nearest = _nearest_mean(coordinates, masses, n_points, random_state)
     total = np.bincount(nearest, masses).astype(np.float64)
     sums = [np.bincount(nearest, masses * column) for column in points.T]
     centres = np.column_stack(sums) / total[:, None]
@@ -75,7 +76,38 @@ def quantize(
     return Quantization(canonical_measure(centres, total), cost, rank[nearest])
 
 
-def _nearest_centre(
+def move_to(measure: Measure, points: Array, metric: Metric) -> tuple[Array, float]:
+    """Move each atom of a measure to the nearest of some points.
+
+    Nearest in Euclidean distance, after the features are scaled as the metric scales
+    them.
+
+    Parameters
+    ----------
+    measure : Measure
+    points : ndarray of shape (n_points, d)
+    metric : Metric
+        Ground cost in which the move is paid.
+
+    Returns
+    -------
+    masses : ndarray of shape (n_points,)
+    cost : float
+        What the move costs: mass times ground cost, summed.
+    """
+    nearest = _nearest(
+        in_coordinates_of(metric, measure.points), in_coordinates_of(metric, points)
+    )
+    masses = np.bincount(nearest, measure.masses, minlength=len(points))
+    reached, number = np.unique(nearest, return_inverse=True)
+    return masses.astype(np.float64), _cost_of_move(
+        *measure, points[reached], number, metric
+    )
+
+
+# The sums of k-means depend on the number of threads.
+@threadpool_limits.wrap(limits=1, user_api="openmp")
+def _nearest_mean(
     points: Array, masses: Array, n_points: int, random_state: np.random.RandomState
 ) -> Index:
     size = min(len(points), _SAMPLES_PER_CENTRE * n_points)
@@ -89,8 +121,13 @@ def _nearest_centre(
         max_iter=_LLOYD_STEPS,
         random_state=random_state,
     )
-    nearest = pairwise_distances_argmin(points, centres)
-    return np.unique(nearest, return_inverse=True)[1]
+    return np.unique(_nearest(points, centres), return_inverse=True)[1]
+
+
+# So does, among equally near ones, which is found first.
+@threadpool_limits.wrap(limits=1, user_api="openmp")
+def _nearest(points: Array, centres: Array) -> Index:
+    return np.asarray(pairwise_distances_argmin(points, centres), dtype=np.intp)
 
 
 def _cost_of_move(
@@ -108,6 +145,25 @@ def _cost_of_move(
     )
 
 
+def cost_of_moves(moves: Sequence[float], metric: Metric) -> float:
+    """Bound on the transport cost of one move after another.
+
+    Parameters
+    ----------
+    moves : sequence of float
+        What each of them costs.
+    metric : Metric
+
+    Returns
+    -------
+    float
+        NaN for several moves at a cost that is not known to obey the triangle
+        inequality.
+    """
+    paid = [cost for cost in moves if cost != 0]
+    return paid[0] if len(paid) == 1 else loss_error(0.0, paid, metric)
+
+
 def loss_error(loss: float, moves: Sequence[float], metric: Metric) -> float:
     """Bound on the change of the transport cost when both its measures have moved.
 
@@ -119,7 +175,7 @@ def loss_error(loss: float, moves: Sequence[float], metric: Metric) -> float:
     loss : float
         Transport cost between the moved measures.
     moves : sequence of float
-        What it cost to move each of the two.
+        What each move of either of the two cost.
     metric : Metric
 
     Returns

@@ -65,6 +65,15 @@ class Labels(NamedTuple):
         """Canonical measure of the target."""
         return measure_of_rows(X[self.target], masses[self.target], "the target")
 
+    def averages(self, values: Array, masses: Array) -> tuple[Array, float]:
+        """Mean of each source's values, of shape (K,), and of the target's."""
+        samples = [self.source == k for k in range(len(self.classes))] + [self.target]
+        *of_sources, of_target = [
+            float(np.average(values[rows], weights=without_overflow(masses[rows])))
+            for rows in samples
+        ]
+        return np.array(of_sources), of_target
+
 
 def measure_of_rows(points: Array, masses: Array, name: str) -> Measure:
     """Canonical measure of weighted rows; `name` says whose in the error."""

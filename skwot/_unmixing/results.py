@@ -41,6 +41,39 @@ class ConfidenceInterval(NamedTuple):
     high: Array
 
 
+class QuantizationResult(NamedTuple):
+    """Points that stand for a sample, as :func:`quantize` found them.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n_points, n_features)
+        Where the rows have gone.
+    weights : ndarray of shape (n_points,)
+        How much mass each of them has: the number of its rows, or their summed weights.
+    error : float
+        What it costs to move the rows to the points, as a mean per unit of mass, in
+        units of the metric. It is a bound where chunks were merged, and NaN where there
+        is none, because the metric is not known to obey the triangle inequality.
+
+    See Also
+    --------
+    quantize : Computes it.
+    stack_sources : Takes it for the sample of a source.
+
+    Examples
+    --------
+    >>> from skwot import quantize
+    >>> result = quantize([[0.0], [2.0], [9.0]], 2, random_state=0)
+    >>> result.points, result.weights, round(result.error, 3)
+    (array([[1.],
+           [9.]]), array([2., 1.]), 0.667)
+    """
+
+    points: Array
+    weights: Array
+    error: float
+
+
 @dataclass(frozen=True)
 class BootstrapResult:
     """Result of :meth:`WassersteinUnmixer.bootstrap`, as of `scipy.stats.bootstrap`.

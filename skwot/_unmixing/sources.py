@@ -13,6 +13,7 @@ from skwot._checks import refuse_masks
 from skwot._frames import library_of
 from skwot._typing import Array
 from skwot._unmixing.labels import as_objects
+from skwot._unmixing.results import QuantizationResult
 
 
 def stack_sources(
@@ -20,16 +21,17 @@ def stack_sources(
     target: Any = None,
     *,
     target_label: Any = -1,
-) -> tuple[Any, NDArray[Any], Array]:
+) -> tuple[Any, ...]:
     """Stack samples of the sources, and of the target, into labelled rows.
 
     Parameters
     ----------
     sources : sequence or mapping of samples
         One entry per source: an array, data frame or sparse matrix of shape (n_k,
-        n_features), or a pair (tuple) of that and its masses of shape (n_k,). The
-        labels are the keys of a mapping, or else 0, 1, ... A matrix H that reweights
-        one common sample becomes ``[(X, column) for column in H.T]``.
+        n_features), a pair (tuple) of that and its masses of shape (n_k,), or what
+        :func:`quantize` returns. The labels are the keys of a mapping, or else 0, 1,
+        ... A matrix H that reweights one common sample becomes ``[(X, column) for
+        column in H.T]``.
     target : sample, default=None
         An entry like those of `sources`.
     target_label : object, default=-1
@@ -43,6 +45,11 @@ def stack_sources(
         Of dtype object unless all labels are integers.
     sample_weight : ndarray of shape (n_samples,)
         The masses; ones where none were given.
+    quantization_error : ndarray of shape (n_samples,)
+        The error of each row's sample, zero if it was not quantised. It is returned
+        only if a sample is what :func:`quantize` returns. As the fourth argument of
+        :meth:`WassersteinUnmixer.fit` it makes ``fit(*stack_sources(...))`` work
+        always.
 
     Raises
     ------
@@ -55,6 +62,7 @@ def stack_sources(
     See Also
     --------
     WassersteinUnmixer.fit : Takes what this returns.
+    quantize : Moves a sample that is too large to fewer points.
 
     Examples
     --------
@@ -71,14 +79,23 @@ def stack_sources(
     named = _named_samples(sources, target, target_label)
     parts = [_points_and_masses(name, sample) for name, sample in named]
     names = [name for name, _ in named]
+    sizes = [len(masses) for _, masses in parts]
     labels = [
-        name for name, (_, masses) in zip(names, parts, strict=True) for _ in masses
+        name for name, size in zip(names, sizes, strict=True) for _ in range(size)
     ]
-    return (
+    stacked = (
         _concatenate(names, [points for points, _ in parts]),
         _label_array(labels),
         np.concatenate([masses for _, masses in parts]),
     )
+    samples = [sample for _, sample in named]
+    if not any(isinstance(sample, QuantizationResult) for sample in samples):
+        return stacked
+    errors = [
+        sample.error if isinstance(sample, QuantizationResult) else 0.0
+        for sample in samples
+    ]
+    return (*stacked, np.repeat(errors, sizes))
 
 
 def _named_samples(
@@ -100,6 +117,8 @@ def _named_samples(
 
 
 def _points_and_masses(name: Any, sample: Any) -> tuple[Any, Array]:
+    if isinstance(sample, QuantizationResult):
+        sample = sample.points, sample.weights
     paired = isinstance(sample, tuple) and len(sample) == 2
     points, masses = sample if paired else (sample, None)
     refuse_masks(**{f"the sample of {name!r}": points})

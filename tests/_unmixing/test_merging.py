@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skwot._unmixing.chunks import Chunk
+from skwot._unmixing.merging import Goal, Moved, merge, move_chunk, with_seeds
+
+FREE = Goal(None, 2, "euclidean", None)
+RNG = np.random.RandomState
+
+
+def test_masses_are_not_normalised():
+    chunk = Chunk(0, [[0.0], [2.0], [9.0]], [1.0, 3.0, 2.0])
+    points, masses, cost, _ = move_chunk(chunk, FREE, 0)
+    assert_array_equal(points, [[1.5], [9.0]])
+    assert_allclose(masses, [4, 2])
+    # A mass of 1 moves by 1.5, and one of 3 by 0.5.
+    assert_allclose(cost, 3)
+
+
+def test_given_points_keep_their_order_and_may_be_empty():
+    points = np.array([[9.0], [5.0], [0.0]])
+    goal = Goal(points, None, "euclidean", None)
+    moved = move_chunk(Chunk(0, [[1.0], [8.0], [-1.0]], None), goal, 0)
+    assert moved.points is points
+    assert_allclose(moved.masses, [1, 0, 2])
+    assert_allclose(moved.cost, 3)
+
+
+def test_a_chunk_without_mass_is_nothing():
+    assert move_chunk(Chunk(0, [[1.0]], [0.0]), FREE, 0) is None
+    assert move_chunk(Chunk(0, np.empty((0, 2)), None), FREE, 0) is None
+
+
+def test_seeds_are_drawn_in_order():
+    pairs = list(with_seeds("ab", RNG(3)))
+    expected = RNG(3).randint(np.iinfo(np.int32).max, size=2)
+    assert pairs == [("a", expected[0]), ("b", expected[1])]
+
+
+@pytest.mark.parametrize(
+    ("metric", "error"),
+    # The chunks cost 0.5 a unit of mass, and then one third moves by 3, two by 1.5.
+    [("euclidean", 0.5 + 2), ("sqeuclidean", (0.5**0.5 + 4.5**0.5) ** 2)],
+)
+def test_moves_are_added_by_the_triangle_inequality(metric, error):
+    parts = [
+        Moved(np.array([[0.0], [3.0]]), np.array([1.0, 1.0]), 1.0),
+        Moved(np.array([[4.5]]), np.array([1.0]), 0.5),
+    ]
+    points, weights, found = merge(parts, Goal(None, 1, metric, None), RNG(0))
+    assert_allclose(points, [[2.5]])
+    assert_allclose(weights, [3])
+    moves = {"euclidean": 2.5 + 0.5 + 2, "sqeuclidean": 2.5**2 + 0.5**2 + 2**2}
+    second = moves[metric] / 3
+    roots = {"euclidean": 1, "sqeuclidean": 2}[metric]
+    expected = (0.5 ** (1 / roots) + second ** (1 / roots)) ** roots
+    assert_allclose(found, expected)
+
+
+def test_there_is_no_bound_without_the_triangle_inequality():
+    goal = Goal(None, 1, "braycurtis", None)
+    parts = [Moved(np.array([[k + 1.0]]), np.ones(1), 0.1) for k in range(2)]
+    assert np.isnan(merge(parts, goal, RNG(0)).error)
+    assert merge(parts[:1], goal, RNG(0)).error == 0.1
+
+
+def test_to_given_points_the_cost_is_exact_for_any_metric():
+    points = np.array([[1.0], [2.0]])
+    goal = Goal(points, None, "braycurtis", None)
+    parts = [Moved(points, np.array([1.0, k]), 0.3) for k in range(3)]
+    found = merge(parts, goal, RNG(0))
+    assert_allclose(found.weights, [3, 3])
+    assert_allclose(found.error, 0.9 / 6)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([], "X must have a row with mass; got none"),
+        (
+            [Moved(np.ones((1, d)), np.ones(1), 0.0) for d in (1, 2)],
+            r"one number of features; got \[1, 2\]",
+        ),
+        (
+            [Moved(np.ones((1, 2)), np.ones(1), 0.0, names) for names in ("ab", "ba")],
+            "the same columns in the same order; got ab and ba",
+        ),
+        (
+            [Moved(np.ones((1, 1)), np.array([1e308]), 0.0)] * 9,
+            "The weights of X must have a finite sum",
+        ),
+    ],
+)
+def test_what_cannot_be_joined_is_refused(parts, message):
+    with pytest.raises(ValueError, match=message):
+        merge(parts, FREE, RNG(0))
