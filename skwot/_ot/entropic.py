@@ -192,9 +192,10 @@ def _careful_step(
     step: Tensor,
     reach: float,
 ) -> _SemiDual:
-    """Newton's step, whole or to where its model holds, if it rises; or Sinkhorn's."""
+    """Newton's step, as much of it as rises as its model says; or else Sinkhorn's."""
     slope = float((b - now.marginal) @ step)
-    for fraction in (1.0, min(0.5, _RADIUS / reach)):
+    shorter = min(0.5, _RADIUS / reach)
+    for fraction in (1.0, shorter, shorter / 4, shorter / 16):
         if fraction > 0:  # false if the step is not a number
             trial = _semi_dual(a, b, cost, eps, now.g + fraction * step)
             if trial.value >= now.value + fraction * slope / 4:

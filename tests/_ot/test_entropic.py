@@ -111,6 +111,23 @@ def test_light_atoms_and_a_far_start(seed, eps):
         assert entropic_transport(a, b, cost, eps, one).error <= 1e-11
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("excess", [1e-2, 1e-5, 1e-8, 1e-11])
+def test_mass_moves_between_far_clusters(monkeypatch, seed, excess):
+    # Newton's step towards the little mass that has to move is far too long, and
+    # Sinkhorn's iteration would take 1e9 steps.
+    monkeypatch.setattr(entropic, "_MAX_ITER", 100)
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(18, 2)) + np.repeat([[0, 0], [1e3, 0], [2e3, 0]], 6, 0)
+    a = rng.uniform(0.5, 1.5, 18)
+    moved = np.repeat(1 + excess * rng.normal(size=3), 6)
+    a, b = (torch.from_numpy(m / m.sum()) for m in (a, a * moved))
+    cost = torch.from_numpy(cdist(points, points))
+    found = entropic_transport(a, b, cost, 46.0)
+    assert found.error <= 1e-11
+    assert_allclose(plan_of(a, b, cost, 46.0, found).sum(dim=0), b, rtol=1e-9)
+
+
 def dual_at(seed, distance):
     a, b, cost, _, _ = cloud(seed, 12, 9)
     g = entropic_transport(a, b, cost, 0.1).g
