@@ -94,7 +94,7 @@ def workers(number, memory=MEMORY, kill=None):
             n_workers=number,
             threads_per_worker=1,
             memory_limit=memory,
-            dashboard_address=None,
+            dashboard_address=":0",
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -169,6 +169,8 @@ def run_rows(n_rows, kill):
     print(f"in memory, {n_rows // 50} rows: {apart:.3f} thousandths from that")
     record(
         rows=n_rows,
+        features=D,
+        points=N_POINTS,
         seconds=seconds,
         memory=memory,
         error=error,

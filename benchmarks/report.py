@@ -24,12 +24,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.page import write
+from benchmarks.page import growth, write
 from benchmarks.page.results import read_results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
-PAGE = ROOT / "docs" / "user_guide" / "benchmarks.rst"
+GUIDE = ROOT / "docs" / "user_guide"
 THREADS = "1"
 PACKAGES = {
     "skwot": "skwot",
@@ -85,6 +85,9 @@ RUNS = {
     "flow": Run("bench_flow"),
     "flow-uses": Run("bench_flow_uses"),
     "conditions": Run("bench_conditions"),
+    "growth": Run("bench_growth"),
+    "scale-rows": Run("bench_scale", "rows"),
+    "scale-bags": Run("bench_scale", "bags"),
 }
 
 
@@ -142,11 +145,15 @@ def execute(name, run, data):
     (RESULTS / f"{name}.txt").write_text(f"{text}\n{found.stdout}")
 
 
-def page():
-    """The text of the page, from the results that are there, in the order of `RUNS`."""
+def pages():
+    """Texts of the pages by their paths, from the results that are there."""
     found = read_results(RESULTS)
     results = {name: found[name] for name in RUNS if name in found}
-    return write(results, [name for name in RUNS if name not in found])
+    missing = [name for name in RUNS if name not in found]
+    return {
+        GUIDE / "benchmarks.rst": write(results, missing),
+        GUIDE / "growth.rst": growth.write(results),
+    }
 
 
 def chosen(options):
@@ -183,7 +190,8 @@ def main():
     if not options.write:
         for name in chosen(options):
             execute(name, RUNS[name], options.data)
-    PAGE.write_text(page(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

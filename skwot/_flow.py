@@ -22,7 +22,7 @@ from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skwot._callbacks import Task, run_tasks
-from skwot._checks import refuse_masks
+from skwot._checks import refuse_unreadable
 from skwot._compat import Interval, StrOptions, fit_context
 from skwot._device import check_device
 from skwot._estimator import Estimator
@@ -383,7 +383,7 @@ class GMMFlowFitter(
         [5.5, 0.0]
         """
         self._refuse_contradictions()
-        refuse_masks(X=X)
+        refuse_unreadable(X=X)
         task = Task.of(self, "fit", self.n_init, X=X, y=y)
         with fresh_fit(self) as last_fit:
             points = self._read_data(X)
@@ -578,7 +578,7 @@ class GMMFlowFitter(
 
     def _evaluate_density(self, method: str, X: ArrayLike) -> Any:
         density = self._density()
-        refuse_masks(X=X)
+        refuse_unreadable(X=X)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         with np.errstate(divide="ignore"):  # the logarithm of a weight of 0
             return getattr(density, method)(X)
@@ -970,7 +970,7 @@ class GMMFlowFitter(
                [7.]])
         """
         check_is_fitted(self)
-        refuse_masks(X=X)
+        refuse_unreadable(X=X)
         points: Array = validate_data(self, X, reset=False, dtype=np.float64)
         check_time(t)
         if method not in ("barycentric", "random"):

@@ -26,7 +26,7 @@ from sklearn.utils.validation import (
 )
 
 from skwot._callbacks import Task, run_subtasks, run_tasks
-from skwot._checks import refuse_masks
+from skwot._checks import refuse_unreadable
 from skwot._compat import (
     HasMethods,
     Interval,
@@ -525,12 +525,12 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         with fresh_fit(self):
             preparation = task.subtask("read sources and target")
             check_combination(self.get_params(deep=False))
-            refuse_masks(X=X, sample_weight=sample_weight)
+            refuse_unreadable(X=X, sample_weight=sample_weight)
             rows, labels = self._read_training(X, y)
             masses = check_sample_weight(
                 sample_weight, rows, dtype=np.float64, ensure_non_negative=True
             )
-            errors = _check_errors(quantization_error, rows)
+            errors = _check_errors(quantization_error, len(masses))
             read = read_labels(labels, self.target_label)
             self.classes_ = read.classes
             has_mass = (read.source >= 0) & (masses > 0)
@@ -596,7 +596,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
     def _read_new(self, X: ArrayLike) -> Any:
         """Check rows that come after fitting."""
         check_is_fitted(self)
-        refuse_masks(X=X)
+        refuse_unreadable(X=X)
         if self.classifier is not None:
             return validate_data(self, X, skip_check_array=True, reset=False)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
@@ -1126,7 +1126,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
     ) -> tuple[Batch, Metric]:
-        refuse_masks(sample_weight=sample_weight)
+        refuse_unreadable(sample_weight=sample_weight)
         _refuse_samples(
             X,
             "of all targets, and groups the target of each row",
@@ -1459,15 +1459,15 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         )
 
 
-def _check_errors(quantization_error: ArrayLike | None, rows: Any) -> Array:
+def _check_errors(quantization_error: ArrayLike | None, n_rows: int) -> Array:
     """Check what it has cost to move mass to each row; nothing if it is not given."""
     if quantization_error is None:
-        return np.zeros(rows.shape[0])
+        return np.zeros(n_rows)
     errors = np.asarray(quantization_error, dtype=np.float64)
-    if errors.shape != (rows.shape[0],) or (errors < 0).any():
+    if errors.shape != (n_rows,) or (errors < 0).any():
         raise ValueError(
             "quantization_error must hold a number that is not negative for each of "
-            f"the {rows.shape[0]} rows of X; got shape {errors.shape} and "
+            f"the {n_rows} rows of X; got shape {errors.shape} and "
             f"{np.count_nonzero(errors < 0)} negative numbers."
         )
     return errors

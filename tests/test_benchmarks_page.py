@@ -1,4 +1,4 @@
-"""The user guide's page on benchmarks, and the results in the repository it is from."""
+"""The user guide's pages on benchmarks, and the results that they are from."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,14 @@ import pytest
 from benchmarks.page.results import read_results
 from benchmarks.page.rst import prose, seconds, table
 from benchmarks.records import read_records, record
-from benchmarks.report import PAGE, RESULTS, RUNS, header, page
+from benchmarks.report import RESULTS, RUNS, header, pages
 
 FOUND = read_results(RESULTS)
 
 
-def test_page_says_what_the_results_say():
-    assert PAGE.read_text(encoding="utf-8") == page()
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.stem)
+def test_page_says_what_the_results_say(path):
+    assert path.read_text(encoding="utf-8") == pages()[path]
 
 
 @pytest.mark.parametrize("name", FOUND)

@@ -1,5 +1,10 @@
 """The public function, on samples of all kinds and in the estimator."""
 
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
 import dask
 import dask.array
 import dask.dataframe as frames
@@ -129,7 +134,7 @@ def test_on_a_cluster_of_dask():
     chunks = np.array_split(X, 8)
     expected = quantize(chunks, 20, random_state=0)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made,
         Client(made) as client,
     ):
         lazy = [dask.delayed(chunk) for chunk in chunks]
@@ -140,6 +145,32 @@ def test_on_a_cluster_of_dask():
         assert_same(quantize(blocks, 20, random_state=0), expected)
         with joblib.parallel_config(backend="dask"):
             assert_same(quantize(chunks, 20, random_state=0, n_jobs=2), expected)
+
+
+def deadly_chunk(number, folder, most):
+    """Draw a chunk; one of them first ends its process, so many times."""
+    if number == 3 and len(os.listdir(folder)) < most:
+        (Path(folder) / str(len(os.listdir(folder)))).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sample(number, n=200)
+
+
+@pytest.mark.parametrize("through", ["dask", "joblib"])
+def test_a_killed_worker_changes_nothing(through, tmp_path):
+    expected = quantize((sample(i, n=200) for i in range(8)), 20, random_state=0)
+    chunks = [partial(deadly_chunk, i, str(tmp_path), 1) for i in range(8)]
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made,
+        Client(made),
+    ):
+        if through == "dask":
+            lazy = [dask.delayed(chunk, pure=False)() for chunk in chunks]
+            found = quantize(lazy, 20, random_state=0)
+        else:
+            with joblib.parallel_config(backend="dask"):
+                found = quantize(chunks, 20, random_state=0, n_jobs=2)
+    assert len(os.listdir(tmp_path)) == 1
+    assert_same(found, expected)
 
 
 def test_a_frame_of_dask():

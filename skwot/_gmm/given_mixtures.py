@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skwot._checks import refuse_masks
+from skwot._checks import refuse_unreadable
 from skwot._gmm.covariance_types import expand_full
 from skwot._gmm.mixtures import Mixture
 from skwot._typing import Array
@@ -164,7 +164,7 @@ def _read_arrays(
     parts, own_kind = _read_parts(value, name)
     kind = own_kind or kind
     for part in parts:
-        refuse_masks(**{name: part})
+        refuse_unreadable(**{name: part})
     try:
         arrays = tuple(_to_array(part) for part in parts)
     except (TypeError, ValueError) as error:

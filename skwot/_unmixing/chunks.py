@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
-from skwot._checks import refuse_masks
+from skwot._checks import is_lazy, is_single, refuse_unreadable
 from skwot._compat import check_sample_weight, safe_indexing
 from skwot._typing import Array
 
@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
         """
         name = f"chunk {self.number} of X"
         rows, masses = self.rows, self.masses
-        if any(map(_is_lazy, [rows, masses])):
+        if any(map(is_lazy, [rows, masses])):
             raise ValueError(
                 f"X must be chunks of dask throughout, or none of them; {name} is "
                 f"{type(rows).__name__}, and chunk 0 is no object of dask."
@@ -54,7 +54,7 @@ class Chunk(NamedTuple):
             rows = rows()
         if isinstance(rows, tuple) and len(rows) == 2:
             rows, masses = rows
-        refuse_masks(**{name: rows, f"the weights of {name}": masses})
+        refuse_unreadable(**{name: rows, f"the weights of {name}": masses})
         columns = list(rows.columns) if hasattr(rows, "columns") else None
         points = check_array(
             rows, dtype=np.float64, ensure_min_samples=0, input_name=name
@@ -127,19 +127,18 @@ def split_chunks(X: Any, sample_weight: ArrayLike | None, least: int) -> Chunks:
         If there are masses beside an iterable of chunks, or they do not fit `X`.
     """
     # A Delayed has every attribute that it is asked for.
-    single = any(parent.__name__ == "Delayed" for parent in type(X).__mro__)
-    if hasattr(X, "to_delayed") and not single:
+    if hasattr(X, "to_delayed") and not is_single(X):
         return Chunks(_number(_blocks(X, sample_weight)), on_dask=True)
-    if not (_is_lazy(X) or _is_chunks(X)):
+    if not (is_lazy(X) or _is_chunks(X)):
         return Chunks(_number(_slices(X, sample_weight, least)), on_dask=False)
     if sample_weight is not None:
         raise ValueError(
             "sample_weight must be None if X is an iterable of chunks, each of which "
             f"may be a pair of rows and weights; got {type(sample_weight).__name__}."
         )
-    chunks = iter([X] if _is_lazy(X) else X)
+    chunks = iter([X] if is_lazy(X) else X)
     first = list(_take(chunks, 1))
-    on_dask = any(_is_lazy(part) for part in _as_pair(first[0])) if first else False
+    on_dask = any(is_lazy(part) for part in _as_pair(first[0])) if first else False
     parts = _number(_as_pair(chunk) for chunk in chain(first, chunks))
     return Chunks(list(parts) if on_dask else parts, on_dask)
 
@@ -159,13 +158,6 @@ def _as_pair(chunk: Any) -> tuple[Any, Any]:
     return chunk, None
 
 
-def _is_lazy(value: Any) -> bool:
-    """Whether a value is dask's: a collection, a Delayed, or a Future."""
-    return hasattr(value, "__dask_graph__") or (
-        type(value).__module__.partition(".")[0] == "distributed"
-    )
-
-
 def _is_chunks(X: Any) -> bool:
     """Whether a value is an iterable of chunks, and not one of rows."""
     if hasattr(X, "shape") or isinstance(X, str | bytes) or not hasattr(X, "__iter__"):
@@ -176,7 +168,7 @@ def _is_chunks(X: Any) -> bool:
 
 
 def _is_chunk(value: Any) -> bool:
-    if callable(value) or _is_lazy(value) or hasattr(value, "columns"):
+    if callable(value) or is_lazy(value) or hasattr(value, "columns"):
         return True
     if isinstance(value, list | tuple):
         return bool(value) and isinstance(value[0], list | tuple | np.ndarray)
@@ -237,8 +229,12 @@ def run_on_dask(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> A
     tuple
         What the calls return, in their order.
     """
-    import dask  # is there, as the chunks are its objects
-
+    try:
+        import dask
+    except ImportError as error:
+        raise ImportError(
+            'Chunks of dask need the package dask: pip install "skwot[dask]".'
+        ) from error
     # Dask looks for its objects among arguments, and not in what they hold.
     lazy = dask.delayed(_call, pure=False)
     return dask.compute(*[lazy(function, *chunk, *rest) for chunk, *rest in calls])

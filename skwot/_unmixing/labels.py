@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skwot._checks import refuse_masks
+from skwot._checks import refuse_unreadable
 from skwot._compat import check_sample_weight
 from skwot._ot.measures import Measure, canonical_measure, without_overflow
 from skwot._typing import Array, Index, Mask
@@ -105,7 +105,7 @@ def read_column(values: ArrayLike, name: str) -> NDArray[Any]:
     ValueError
         If a label is missing: None, NaN, NaT or pandas' NA.
     """
-    refuse_masks(**{name: values})
+    refuse_unreadable(**{name: values})
     if (
         isinstance(values, list | tuple)
         and len({isinstance(v, str) for v in values}) == 2

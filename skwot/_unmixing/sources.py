@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skwot._checks import refuse_masks
+from skwot._checks import refuse_lazy, refuse_unreadable
 from skwot._frames import library_of
 from skwot._typing import Array
 from skwot._unmixing.labels import as_objects
@@ -121,7 +121,8 @@ def _points_and_masses(name: Any, sample: Any) -> tuple[Any, Array]:
         sample = sample.points, sample.weights
     paired = isinstance(sample, tuple) and len(sample) == 2
     points, masses = sample if paired else (sample, None)
-    refuse_masks(**{f"the sample of {name!r}": points})
+    refuse_lazy(f"the sample of {name!r}", points)
+    refuse_unreadable(**{f"the sample of {name!r}": points})
     if not (hasattr(points, "columns") or sparse.issparse(points)):
         points = check_array(
             points, dtype=np.float64, input_name=f"the sample of {name!r}"

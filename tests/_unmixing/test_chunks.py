@@ -1,3 +1,5 @@
+import sys
+
 import dask
 import dask.array
 import numpy as np
@@ -152,3 +154,10 @@ def test_what_is_wrong_is_named(X, sample_weight, message):
 def test_sparse_rows_are_refused_as_everywhere():
     with pytest.raises(TypeError, match="Sparse data was passed for chunk 0 of X"):
         read(sparse.csr_array(ROWS))
+
+
+def test_without_dask_its_chunks_are_an_error_that_says_so(monkeypatch):
+    chunks = split_chunks([dask.delayed(ROWS)], None, 1)
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with pytest.raises(ImportError, match=r"pip install \"skwot\[dask\]\""):
+        run_on_dask(Chunk.read, [(part,) for part in chunks.parts])
