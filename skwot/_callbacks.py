@@ -197,7 +197,12 @@ def run_tasks(
 
 
 def run_subtasks(
-    calls: Iterable[Any], n_jobs: int | None, parent: Task | None, name: str, size: int
+    calls: Iterable[Any],
+    n_jobs: int | None,
+    parent: Task | None,
+    name: str,
+    size: int,
+    leaf: str = "block",
 ) -> list[Any]:
     """Run calls in parallel, as the `size` subtasks of a part of a task.
 
@@ -212,6 +217,8 @@ def run_subtasks(
         Of the part.
     size : int
         Number of calls.
+    leaf : str, default="block"
+        What a call is named.
 
     Returns
     -------
@@ -221,6 +228,6 @@ def run_subtasks(
     if parent is None:
         return run_tasks(calls, n_jobs)
     part = parent.subtask(name, size)
-    found = run_tasks(calls, n_jobs, [part.subtask("block") for _ in range(size)])
+    found = run_tasks(calls, n_jobs, [part.subtask(leaf) for _ in range(size)])
     part.end()
     return found

@@ -81,7 +81,13 @@ from skwot._unmixing.results import (
     stack_results,
     summarise,
 )
-from skwot._unmixing.solve import Settings, check_combination, loss_between, solve
+from skwot._unmixing.solve import (
+    Settings,
+    check_combination,
+    loss_between,
+    solve,
+    solve_reduced,
+)
 from skwot._unmixing.views import View, posterior, scales_within, unit_of
 from skwot._warnings import warn_user
 
@@ -741,7 +747,9 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
             for sample, seed in zip(samples, seeds, strict=True)
         )
         n_jobs = self.n_jobs if any(len(one.points) > most for one in samples) else None
-        return run_subtasks(calls, n_jobs, task, "quantize", len(samples))
+        return run_subtasks(
+            calls, n_jobs, task, "reduce samples", len(samples), "sample"
+        )
 
     def _bound_error(
         self, loss: float, given: _Given, moved: list[Quantization], metric: Metric
@@ -1059,17 +1067,13 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         """
         batch, metric = self._read_targets(X, sample_weight, groups)
         settings = self._settings()
-        # Each group alone would be quantised with this seed.
-        fewer = [
-            self._quantize(
-                target.measure, metric, check_random_state(self.random_state)
-            ).measure
-            for target in batch.with_mass
-        ]
-        problems = self._problems(fewer, metric)
+        problems = self._problems([one.measure for one in batch.with_mass], metric)
         task = Task.of(self, "unmix", len(problems), X=X)
         found = run_tasks(
-            (delayed(solve)(problem, settings) for problem in problems),
+            (
+                delayed(solve_reduced)(problem, settings, self.max_support, seed)
+                for problem, seed in zip(problems, self._seeds(problems), strict=True)
+            ),
             self.n_jobs,
             [task.subtask("group") for _ in problems],
         )
@@ -1090,6 +1094,15 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         return frame_of_groups(
             library, stacked.weights, self.classes_, batch.names, name
         )
+
+    def _seeds(self, problems: list[Problem]) -> list[int]:
+        """Seeds for reducing targets: each alone would be given the same."""
+        if self.max_support is None:
+            return [0] * len(problems)
+        return [
+            check_random_state(self.random_state).randint(_LARGEST_SEED)
+            for _ in problems
+        ]
 
     def _result(self, found: Unmixing) -> UnmixingResult:
         """State the solution for one target, less half the largest of the noises."""

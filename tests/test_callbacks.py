@@ -282,3 +282,22 @@ def test_errors_of_calls_are_raised():
     with pytest.raises(ZeroDivisionError):
         run_tasks([delayed(divmod)(1, 0)], None)
     assert run_tasks([delayed(divmod)(7, 3)], None) == [(2, 1)]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_samples_that_max_support_reduces_are_tasks(sample, n_jobs):
+    X, y = sample
+    recorder = Recorder()
+    unmixer = WassersteinUnmixer(max_support=10, n_jobs=n_jobs, random_state=0)
+    watched = clone(unmixer).set_callbacks(recorder).fit(X, y)
+    _, *tasks = recorder.began
+    assert tasks == [
+        "read sources and target",
+        "reduce samples",
+        *["sample"] * 4,
+        "find weights",
+        *["step"] * tasks.count("step"),
+    ]
+    alone = unmixer.set_params(n_jobs=None).fit(X, y)
+    assert np.array_equal(watched.source_points_, alone.source_points_)
+    assert np.array_equal(watched.weights_, alone.weights_)

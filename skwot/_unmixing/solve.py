@@ -11,6 +11,7 @@ from skwot._callbacks import UNWATCHED, Changed, Watch
 from skwot._ot.ground_costs import check_memory, ground_cost
 from skwot._ot.measures import Measure, stack_measures
 from skwot._ot.metrics import Metric
+from skwot._ot.quantization import quantize
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss, sorts
@@ -213,6 +214,29 @@ def solve(problem: Problem, settings: Settings, watch: Watch = UNWATCHED) -> Unm
         found = _solve(drop_outliers(problem), settings, restored)
         return restore_outliers(found, problem)
     return _solve(problem, settings, watch)
+
+
+def solve_reduced(
+    problem: Problem, settings: Settings, max_support: int | None, seed: int
+) -> Unmixing:
+    """Move the target to fewer points, and find the weights.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : Settings
+    max_support : int or None
+    seed : int
+        Of the search for the points.
+
+    Returns
+    -------
+    Unmixing
+    """
+    fewer, *_ = quantize(
+        problem.target, max_support, problem.metric, np.random.RandomState(seed)
+    )
+    return solve(problem.with_target(fewer), settings)
 
 
 def _solve(problem: Problem, settings: Settings, watch: Watch) -> Unmixing:

@@ -2,9 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
+from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._ot.quantization import quantize
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss
@@ -15,6 +17,7 @@ from skwot._unmixing.solve import (
     loss_between,
     make_objective,
     solve,
+    solve_reduced,
 )
 from skwot._unmixing.solvers.column_generation import generate_columns
 from tests.generators.measures import gaussians, measure, overlapping_sources, settings
@@ -158,3 +161,19 @@ def test_descent_takes_over_where_the_programme_fails(fault, monkeypatch):
     assert found.converged
     assert_allclose(found.value, exact.value, rtol=1e-9)
     assert_allclose(found.weights, exact.weights, atol=1e-6)
+
+
+def test_a_reduced_target_is_solved_as_if_it_had_been_given():
+    rng = np.random.default_rng(0)
+    sources = stack_measures(
+        [canonical_measure(rng.normal(k, size=(30, 2))) for k in (0, 3)]
+    )
+    target = canonical_measure(rng.normal(1, size=(80, 2)))
+    problem = Problem(sources, target, "euclidean")
+    fewer = quantize(target, 12, "euclidean", np.random.RandomState(3)).measure
+    found = solve_reduced(problem, settings(solver="auto"), 12, 3)
+    expected = solve(problem.with_target(fewer), settings(solver="auto"))
+    assert_array_equal(found.weights, expected.weights)
+    assert len(found.beta) == 12
+    whole = solve_reduced(problem, settings(solver="auto"), None, 3)
+    assert_array_equal(whole.weights, solve(problem, settings(solver="auto")).weights)
