@@ -326,6 +326,21 @@ def test_groups_on_a_dask_cluster():
     assert_array_equal(together, alone)
 
 
+@pytest.mark.parametrize(
+    ("module", "backend"), [("ray.util.joblib", "ray"), ("joblibspark", "spark")]
+)
+def test_groups_on_other_clusters(problem, module, backend):
+    getattr(pytest.importorskip(module), f"register_{backend}")()
+    X, y, _ = problem
+    target = X[y == -1]
+    groups = np.arange(len(target)) % 10
+    unmixer = WassersteinUnmixer().fit(X, y)
+    alone = unmixer.unmix(target, groups=groups)
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        together = unmixer.unmix(target, groups=groups)
+    assert_array_equal(together, alone)
+
+
 def test_unmix_of_the_fitted_target_is_the_fit(problem):
     X, y, _ = problem
     unmixer = WassersteinUnmixer().fit(X, y)
