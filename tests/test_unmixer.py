@@ -317,7 +317,7 @@ def test_groups_on_a_dask_cluster():
     unmixer.set_params(n_jobs=2)
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
         Client(cluster),
         joblib.parallel_config(backend="dask"),
