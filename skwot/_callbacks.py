@@ -13,6 +13,8 @@ from typing import Any, Protocol, Self
 from sklearn.callback import CallbackContext
 from sklearn.utils.parallel import Parallel
 
+from skwot._compat import hear_of_deaths
+
 Attributes = dict[str, Any]
 
 
@@ -186,6 +188,7 @@ def run_tasks(
             parallel = Parallel(n_jobs=n_jobs, return_as="generator")
         except ValueError:  # the backend has no generators
             parallel = Parallel(n_jobs=n_jobs)
+        hear_of_deaths(parallel)
         results = parallel(calls)
         if not isinstance(results, list):
             stack.enter_context(closing(results))

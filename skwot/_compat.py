@@ -10,9 +10,11 @@ longer. On sparse costs it ignores the potentials to start from, with which the 
 generation solves 2,000 x 2,000 points on 12,560 arcs in less than half the time.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import highspy
+import joblib
 from ot.lp.emd_wrap import emd_c, emd_c_sparse
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -37,6 +39,7 @@ __all__ = [
     "emd_c_sparse",
     "fit_context",
     "get_output_config",
+    "hear_of_deaths",
     "safe_indexing",
     "validate_params",
 ]
@@ -53,3 +56,33 @@ class QuietHighs(highspy.Highs):
         """Turn the logging off first."""
         self.silent()
         return super().enableCallbacks()
+
+
+def hear_of_deaths(parallel: joblib.Parallel) -> None:
+    """Let joblib raise the error of a task whose workers died, on a Dask cluster.
+
+    Dask gives such a task up, after some attempts. joblib 1.6 and earlier put that into
+    the future that the backend returns, which nobody reads, and do not call back: the
+    call would wait for ever. What is called back with an exception raises it.
+
+    Parameters
+    ----------
+    parallel : joblib.Parallel
+        Its backend is changed, unless it has been or is another one.
+    """
+    backend = getattr(parallel, "_backend", None)
+    name = "submit" if hasattr(backend, "submit") else "apply_async"  # joblib 1.4
+    if type(backend).__module__ != "joblib._dask" or name in vars(backend):
+        return
+    submit = getattr(backend, name)
+
+    def submit_and_hear(func: Any, callback: Callable[[Any], None]) -> Any:
+        def hear(done: Any) -> None:
+            if done.exception() is not None:
+                callback(done.exception())
+
+        future = submit(func, callback)
+        future.add_done_callback(hear)
+        return future
+
+    setattr(backend, name, submit_and_hear)

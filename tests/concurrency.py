@@ -45,9 +45,12 @@ def fit(number):
 
 
 @contextmanager
-def watchdog(limit=LIMIT):
-    """Show the stacks of all threads and end the process, if this takes too long."""
-    faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__)
+def watchdog(limit=LIMIT, file=None):
+    """Show the stacks of all threads and end the process, if this takes too long.
+
+    They are written to the standard error, or to a file if one is given.
+    """
+    faulthandler.dump_traceback_later(limit, exit=True, file=file or sys.__stderr__)
     try:
         yield
     finally:

@@ -30,6 +30,7 @@ _WARM_ITER = 30  # a given start that needs more steps is worse than none
 _SCALING = 4.0  # fall of the temperature from one stage of a cold start to the next
 _RIDGE = 1e-13  # keeps the Newton system definite where the plan falls into blocks
 _RADIUS = 4.0  # temperatures by which a failed Newton step is cut before its next try
+_BLOCK_ENTRIES = 1_000_000  # of the costs of which a softmin is taken at a time
 _TINY = 1e-300  # replaces sums of zero in quotients
 
 
@@ -82,7 +83,9 @@ def softmin(cost: Tensor, log_masses: Tensor, eps: float) -> Tensor:
     tensor of shape (n,)
         ``-eps log sum_j exp(log_masses_j - cost_ij / eps)``.
     """
-    return -eps * torch.logsumexp(log_masses - cost / eps, dim=1)
+    rows = max(1, _BLOCK_ENTRIES // cost.shape[1])
+    sums = [torch.logsumexp(log_masses - block / eps, 1) for block in cost.split(rows)]
+    return -eps * torch.cat(sums)
 
 
 def entropic_transport(

@@ -18,7 +18,9 @@ _MANY_FEATURES = 200
 _SAMPLED_ROWS = 64  # rows of the costs from which their unit is estimated
 _PAIRS_AT_ONCE = 16
 _COVARIANCES = 2  # of the size of all sources', while they are collected
-_MATRICES = 3  # of the size of the costs, that a solver on dense matrices holds
+# Matrices of the size of the costs that a solver on dense matrices holds at once, which
+# were measured: POT's network simplex has copies of its own.
+_MATRICES = 7
 
 
 def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
@@ -48,20 +50,22 @@ def ground_cost(points: Array, others: Array, metric: Metric) -> Array:
     return cost
 
 
-def check_memory(n: int, m: int) -> None:
+def check_memory(n: int, m: int, n_matrices: int = _MATRICES) -> None:
     """Refuse to allocate matrices of costs that the machine cannot hold.
 
     Parameters
     ----------
     n, m : int
         Numbers of points.
+    n_matrices : int, default=7
+        How many matrices are held at once.
 
     Raises
     ------
     MemoryError
         Before anything is allocated, with what to do instead.
     """
-    needed = _MATRICES * 8 * n * m
+    needed = n_matrices * 8 * n * m
     if needed > _usable_memory():
         raise MemoryError(
             f"A dense matrix of {n} x {m} ground costs, and what is computed from it, "

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.parallel import delayed
-from threadpoolctl import threadpool_limits
 
 from skwot._callbacks import Task, run_subtasks
 from skwot._typing import Array
 from skwot._unmixing.problem import Marginals, Objective, Plane, Problem
-from skwot._unmixing.solve import Settings, make_objective, minimise
+from skwot._unmixing.solve import BLAS, Settings, make_objective, minimise
 
 # The gap of a replicate may be this fraction of what sampling errors add to the loss,
 # which moved weights by 0.1 to 0.2 of their spread on digits and breast cancer.
@@ -143,7 +142,7 @@ def _join(blocks: list[Replicates]) -> Replicates:
 
 
 # A joblib worker may have fewer threads, and sums depend on their number.
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@BLAS.wrap(limits=1, user_api="blas")
 def bootstrap_weights(
     sample: Sample, settings: Settings, seeds: list[np.random.SeedSequence]
 ) -> Replicates:
@@ -184,6 +183,7 @@ def bootstrap_weights(
         solved = minimise(replicate, settings)
         replicates.append(drawn.complete(solved.weights))
         n_failed += not solved.converged
+        del replicate  # its matrices, before those of the next one are made
     return Replicates(weights, np.array(replicates), n_failed)
 
 

@@ -124,11 +124,11 @@ def test_the_unit_is_the_median_of_many_costs():
 def test_a_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
     costs = BlockCost(np.zeros((40, 1)), np.zeros((30, 1)), "euclidean")
     assert costs.whole().shape == (40, 30)
-    three_matrices = 3 * 8 * 40 * 30
-    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: three_matrices)
+    matrices = 7 * 8 * 40 * 30
+    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: matrices)
     assert costs.whole().shape == (40, 30)
-    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: three_matrices - 1)
-    with pytest.raises(MemoryError, match=r"40 x 30 .* 2.88e-05 GB.* Set max_support"):
+    monkeypatch.setattr(ground_costs, "_physical_memory", lambda: matrices - 1)
+    with pytest.raises(MemoryError, match=r"40 x 30 .* 6.72e-05 GB.* Set max_support"):
         costs.whole()
 
 

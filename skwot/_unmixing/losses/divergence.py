@@ -47,6 +47,7 @@ Tensor = torch.Tensor
 # A kernel with no eigenvalue below minus this counts as positive semidefinite. The
 # planes can then be above the objective by this fraction of the temperature.
 _INDEFINITE = 1e-10
+_MATRICES = 6  # between all atoms, which are held at once; measured in a bootstrap
 _UNDERFLOW = 1e-280  # smaller sums of kernel entries have lost digits
 # Marginals are met to 1e-11, and an error in them costs at most a few mean costs.
 _ROUNDING = 1e-10
@@ -96,7 +97,7 @@ class DivergenceLoss(TransportLoss):
         device: str | torch.device | None = None,
     ) -> None:
         points = np.concatenate([problem.sources.points, problem.target.points])
-        check_memory(len(points), len(points))
+        check_memory(len(points), len(points), _MATRICES)
         cost = ground_cost(points, points, problem.metric)
         n = len(problem.sources.points)
         unit = float(cost[:n, n:].mean()) or 1.0
@@ -104,7 +105,7 @@ class DivergenceLoss(TransportLoss):
         self.eps = reg if temperature is None else temperature / unit
         self._device = torch.device("cpu" if device is None else device)
         costs = self._tensor(cost)
-        kernel = torch.exp(-costs / self.eps)
+        kernel = (costs / -self.eps).exp_()
         _check_convex(costs, kernel, problem.metric, self.eps)
         self._set_points(costs, kernel, n)
         super().__init__(problem.marginals, unit, _ROUNDING)
@@ -182,9 +183,8 @@ class DivergenceLoss(TransportLoss):
         n = len(self._cost)
         kept = torch.from_numpy(np.concatenate([rows, n + columns])).to(self._device)
         other = copy(self)
-        other._set_points(
-            self._costs[kept][:, kept], self._kernels[kept][:, kept], len(rows)
-        )
+        square = kept[:, None], kept
+        other._set_points(self._costs[square], self._kernels[square], len(rows))
         other.marginals = marginals._replace(
             masses=marginals.masses[rows], target=marginals.target[columns]
         )
@@ -257,7 +257,7 @@ def _as_array(tensor: Tensor) -> Array:
 
 
 def _check_convex(cost: Tensor, kernel: Tensor, metric: Metric, reg: float) -> None:
-    asymmetry = float((cost - cost.T).abs().max())
+    asymmetry = float((cost - cost.T).abs_().max())
     if asymmetry > _INDEFINITE:
         raise ValueError(
             'loss="sinkhorn" needs a symmetric ground cost; got '
