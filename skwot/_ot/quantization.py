@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.cluster import k_means
 from sklearn.metrics import pairwise_distances_argmin
-from threadpoolctl import threadpool_limits
 
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, canonical_measure
 from skwot._ot.metrics import Metric, facts_of, in_coordinates_of
+from skwot._threads import one_thread_of_openmp
 from skwot._typing import Array, Index
 
 _SAMPLES_PER_CENTRE = 20  # atoms to which k-means is fitted, per centre
@@ -106,7 +106,7 @@ def move_to(measure: Measure, points: Array, metric: Metric) -> tuple[Array, flo
 
 
 # The sums of k-means depend on the number of threads.
-@threadpool_limits.wrap(limits=1, user_api="openmp")
+@one_thread_of_openmp
 def _nearest_mean(
     points: Array, masses: Array, n_points: int, random_state: np.random.RandomState
 ) -> Index:
@@ -125,7 +125,7 @@ def _nearest_mean(
 
 
 # So does, among equally near ones, which is found first.
-@threadpool_limits.wrap(limits=1, user_api="openmp")
+@one_thread_of_openmp
 def _nearest(points: Array, centres: Array) -> Index:
     return np.asarray(pairwise_distances_argmin(points, centres), dtype=np.intp)
 

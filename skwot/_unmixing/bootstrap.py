@@ -14,9 +14,10 @@ from scipy import sparse
 from sklearn.utils.parallel import delayed
 
 from skwot._callbacks import Task, run_subtasks
+from skwot._threads import one_thread_of_blas
 from skwot._typing import Array
 from skwot._unmixing.problem import Marginals, Objective, Plane, Problem
-from skwot._unmixing.solve import BLAS, Settings, make_objective, minimise
+from skwot._unmixing.solve import Settings, make_objective, minimise
 
 # The gap of a replicate may be this fraction of what sampling errors add to the loss,
 # which moved weights by 0.1 to 0.2 of their spread on digits and breast cancer.
@@ -141,8 +142,7 @@ def _join(blocks: list[Replicates]) -> Replicates:
     )
 
 
-# A joblib worker may have fewer threads, and sums depend on their number.
-@BLAS.wrap(limits=1, user_api="blas")
+@one_thread_of_blas
 def bootstrap_weights(
     sample: Sample, settings: Settings, seeds: list[np.random.SeedSequence]
 ) -> Replicates:

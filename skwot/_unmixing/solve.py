@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from threadpoolctl import ThreadpoolController
 
 from skwot._callbacks import UNWATCHED, Changed, Watch
 from skwot._ot.ground_costs import check_memory, ground_cost
 from skwot._ot.measures import Measure, stack_measures
 from skwot._ot.metrics import Metric
 from skwot._ot.quantization import quantize
+from skwot._threads import one_thread_of_blas
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss, sorts
@@ -38,11 +38,6 @@ from skwot._unmixing.views import View
 EXACT = 1e-9  # relative gap at which the exact solver ends, whatever `tol` is
 _DESCENDED = 4_000_000  # costs of a problem that descent may take over
 _REG = 0.05  # what reg="auto" stands for
-
-# The libraries of the solvers are all loaded by now. threadpool_limits.wrap would look
-# for others at each call, under a lock: a process that is forked meanwhile, by another
-# thread, would inherit the lock closed and wait for it for ever.
-BLAS = ThreadpoolController()
 
 
 class Settings(NamedTuple):
@@ -193,8 +188,7 @@ def make_objective(problem: Problem, settings: Settings) -> Objective:
     return LineLoss(problem) if sorts(problem) else ExactLoss(problem)
 
 
-# A joblib worker may have fewer threads, and sums depend on their number.
-@BLAS.wrap(limits=1, user_api="blas")
+@one_thread_of_blas
 def solve(problem: Problem, settings: Settings, watch: Watch = UNWATCHED) -> Unmixing:
     """Find the weights, with their certificate.
 
