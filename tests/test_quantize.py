@@ -2,7 +2,6 @@
 
 import os
 import signal
-from functools import partial
 from pathlib import Path
 
 import dask
@@ -129,9 +128,16 @@ def test_the_generator_of_numpy_moves_only_if_it_is_asked_for():
     assert abs(first.points - second.points).max() > 1e-3
 
 
-def test_on_a_cluster_of_dask():
-    X = sample(n=2000, d=3)
-    chunks = np.array_split(X, 8)
+def deadly_chunk(number, folder):
+    """Draw a chunk; one of them first ends its process, once."""
+    if number == 3 and not os.listdir(folder):
+        (Path(folder) / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sample(number, n=250, d=3)
+
+
+def test_on_a_cluster_of_dask(tmp_path):
+    chunks = [sample(number, n=250, d=3) for number in range(8)]
     expected = quantize(chunks, 20, random_state=0)
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made,
@@ -141,36 +147,15 @@ def test_on_a_cluster_of_dask():
         assert_same(quantize(lazy, 20, random_state=0), expected)
         futures = client.scatter(chunks)
         assert_same(quantize(futures, 20, random_state=0), expected)
-        blocks = dask.array.from_array(X, chunks=(250, 3)).persist()
-        assert_same(quantize(blocks, 20, random_state=0), expected)
+        blocks = dask.array.from_array(np.concatenate(chunks), chunks=(250, 3))
+        assert_same(quantize(blocks.persist(), 20, random_state=0), expected)
         with joblib.parallel_config(backend="dask"):
             assert_same(quantize(chunks, 20, random_state=0, n_jobs=2), expected)
-
-
-def deadly_chunk(number, folder, most):
-    """Draw a chunk; one of them first ends its process, so many times."""
-    if number == 3 and len(os.listdir(folder)) < most:
-        (Path(folder) / str(len(os.listdir(folder)))).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return sample(number, n=200)
-
-
-@pytest.mark.parametrize("through", ["dask", "joblib"])
-def test_a_killed_worker_changes_nothing(through, tmp_path):
-    expected = quantize((sample(i, n=200) for i in range(8)), 20, random_state=0)
-    chunks = [partial(deadly_chunk, i, str(tmp_path), 1) for i in range(8)]
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made,
-        Client(made),
-    ):
-        if through == "dask":
-            lazy = [dask.delayed(chunk, pure=False)() for chunk in chunks]
-            found = quantize(lazy, 20, random_state=0)
-        else:
-            with joblib.parallel_config(backend="dask"):
-                found = quantize(chunks, 20, random_state=0, n_jobs=2)
-    assert len(os.listdir(tmp_path)) == 1
-    assert_same(found, expected)
+        # A killed worker changes nothing.
+        deadly = dask.delayed(deadly_chunk, pure=False)
+        lazy = [deadly(number, str(tmp_path)) for number in range(8)]
+        assert_same(quantize(lazy, 20, random_state=0), expected)
+        assert os.listdir(tmp_path) == ["died"]
 
 
 def test_a_frame_of_dask():
