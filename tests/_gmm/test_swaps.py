@@ -164,6 +164,26 @@ def test_nothing_is_swapped_by_a_mixture_that_has_arrived(starts):
     assert found.losses[-1] <= 1e-9 * found.losses[0]
 
 
+@pytest.mark.parametrize(("distance", "swapped"), [(1e4, True), (1e6, False)])
+def test_a_loss_that_has_all_but_vanished_is_not_swapped(starts, distance, swapped):
+    # At rest, one component serves two targets that are 10 apart, of mass 1/2.
+    covariances = np.tile(np.eye(2), (3, 1, 1))
+    target = Mixture(
+        np.array([0.5, 0.25, 0.25]),
+        np.array([[0.0, 0], [100, 0], [100, 10]]),
+        covariances,
+    )
+    means = np.array([[0.0, 0.001], [0, -0.001], [100, 5]]) + np.array([0, distance])
+    initial = Mixture(np.array([0.25, 0.25, 0.5]), means, covariances)
+    found = flow_mixture(initial, target, SWAPS)
+    assert found.losses[0] == pytest.approx(distance**2, rel=1e-2)
+    assert (len(starts) > 1) == swapped
+    if swapped:
+        assert found.losses[-1] < 1e-6
+    else:
+        assert found.losses[-1] == pytest.approx(0.5 * 25, rel=1e-3)
+
+
 def test_a_flow_that_was_ended_is_not_swapped(starts):
     for end in (1, None):
         watch = Watching(end)
