@@ -155,6 +155,18 @@ def test_mass_that_the_pool_strands_gets_arcs_of_its_own():
     assert reduced_costs(pool, flow.alpha, flow.beta).min() > -1e-7
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_that_strands_mass_at_the_start_is_grown(seed, monkeypatch):
+    monkeypatch.setattr(network, "_BOX", 1e-9)
+    problem = block_problem(seed)
+    start = entropic_start(problem)
+    _, pool, flow, box = starting_flow(problem, WEIGHTS, start)
+    assert box.width > 1e-9 * start.eps
+    assert flow.stranded <= 1e-13
+    assert_allclose(flow.mass[flow.is_real].sum(), 1, rtol=1e-12)
+    assert reduced_costs(pool, flow.alpha, flow.beta).min() > -1e-7
+
+
 def test_the_first_arcs_are_about_three_a_point():
     problem = block_problem(0, outlier_cost=1.0)
     arcs, (n, m) = all_arcs(problem)[0], problem.cost.shape
