@@ -213,3 +213,5 @@ def test_as_many_rows_as_a_source_has_are_drawn_of_its_half(monkeypatch):
     )
     distinct = np.mean([len(one.target.points) for one in posed[2:]])
     assert_allclose(distinct, 30 * (1 - (1 - 1 / 30) ** 60), atol=1)
+    _, posed, _ = pose([1.0, 0.0, 0.0], monkeypatch, sizes=(4, 4), n_target=600)
+    assert max(len(one.target.points) for one in posed[2:]) == 2
