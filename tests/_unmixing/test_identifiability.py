@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,14 @@ from numpy.testing import assert_allclose
 from scipy.stats import norm
 
 from skwot._ot.measures import canonical_measure, stack_measures
-from skwot._unmixing.identifiability import identifiability
+from skwot._unmixing.identifiability import (
+    Identifiability,
+    are_profiles,
+    check_identifiability,
+    describe,
+    identifiability,
+)
+from skwot.exceptions import IdentifiabilityWarning
 from tests.generators.measures import measure, overlapping_sources
 from tests.generators.metrics import every_metric
 
@@ -192,3 +201,62 @@ def test_categories_of_which_no_two_are_the_same_tell_as_little_as_they_do():
     found = identify(measure(points[:30]), measure(points[30:]), metric="hamming")
     # All costs are one, but for the thirtieth of the pairs in a source that are equal.
     assert_allclose(found.scores, 1 / 30)
+
+
+# What is said of it
+
+
+@pytest.mark.parametrize(
+    ("direction", "text"),
+    [
+        ([1, -0.97, -0.03, 0], "source 'a' is (nearly) source 'b'"),
+        (
+            [1, -0.4, -0.33, -0.27],
+            "source 'a' is (nearly) the mixture 0.4 of 'b' + 0.33 of 'c' + 0.27 of 'd'",
+        ),
+        # A share of .06 is named, one of .04 or two are not.
+        (
+            [1, -0.5, -0.44, -0.06],
+            "source 'a' is (nearly) the mixture 0.5 of 'b' + 0.44 of 'c' + 0.06 of 'd'",
+        ),
+        (
+            [1, -0.5, -0.46, -0.04],
+            "source 'a' is (nearly) the mixture 0.5 of 'b' + 0.46 of 'c' + ...",
+        ),
+        (
+            [1, 1, -0.8, -1.2],
+            "the mixture 0.5 of 'a' + 0.5 of 'b' is (nearly) the mixture 0.4 of 'c' + "
+            "0.6 of 'd'",
+        ),
+    ],
+)
+def test_the_mixtures_that_a_direction_joins_are_named(direction, text):
+    directions = np.eye(4)
+    directions[0] = direction
+    found = Identifiability(np.array([0.002, 1, 1, 1]), directions, np.ones((4, 4)))
+    assert describe(found, list("abcd")) == [f"{text} (identifiability 0.002)"]
+    assert describe(found, list("abcd"), 0.001) == []
+
+
+@pytest.mark.parametrize(("change", "is_stated"), [(1e-3, False), (1e-4, True)])
+def test_known_profiles_differ_if_it_is_not_by_rounding(change, is_stated):
+    bins, (one, other) = np.arange(50.0), np.random.default_rng(0).random((2, 50))
+    sources = stack_measures(
+        [measure(bins, one), measure(bins, one * (1 + change * other))]
+    )
+    sizes = np.array([50, 50])
+    assert are_profiles(sources, sizes)
+    scores = identifiability(sources, "euclidean").scores
+    # What is stated of samples, .005, is far above, and rounding far below.
+    assert ((1e-12 < scores) & (scores < 1e-7)).all()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        given = check_identifiability(
+            sources, "euclidean", np.array(["a", "b"]), sizes, " A hint."
+        )
+    assert_allclose(given, scores)
+    assert [one.category for one in caught] == [IdentifiabilityWarning] * is_stated
+    if is_stated:
+        text = str(caught[0].message)
+        assert "sources 'a' and 'b' are (nearly) the same distribution" in text
+        assert text.endswith("only. A hint.")
