@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
+from skwot._ot.measures import stack_measures
 from skwot._unmixing import solve as solve_module
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
@@ -185,6 +186,41 @@ def test_descent_takes_over_where_the_programme_fails(fault, solver, monkeypatch
     for most, descends in ((size, True), (size - 1, fault == "raises")):
         monkeypatch.setattr("skwot._unmixing.solve._DESCENDED", most)
         assert solve(problem, chosen).converged == descends
+
+
+@pytest.mark.parametrize("converges", [True, False])
+def test_categories_have_a_programme_of_their_own(converges, monkeypatch):
+    # All of them are as far apart, so that the loss is the total variation.
+    rng = np.random.default_rng(0)
+    *sources, target = (measure(np.eye(30), rng.gamma(0.5, size=30)) for _ in range(5))
+    problem = Problem(stack_measures(sources), target, "cityblock")
+    called = []
+
+    def recorded(name):
+        method = getattr(solve_module, name)
+
+        def solve_and_record(*arguments):
+            found = method(*arguments)
+            called.append((name, *arguments))
+            return found._replace(converged=converges or name != "solve_saturated")
+
+        monkeypatch.setattr(solve_module, name, solve_and_record)
+
+    recorded("solve_saturated")
+    recorded("generate_columns")
+    watch = Watching()
+    found = solve(problem, EXACTLY, watch)
+    mixture = problem.marginals.masses @ found.weights
+    variation = 1 - np.minimum(mixture, target.masses).sum()
+    assert found.converged
+    assert_allclose(found.value, 2 * variation, rtol=1e-9)
+    (first, given, cost, _, stopping), *others = called
+    assert first == "solve_saturated"
+    assert given is problem
+    assert stopping == EXACTLY.rule._replace(watch=watch)
+    # Where it fails, columns are generated for the same costs.
+    expected = [] if converges else [("generate_columns", problem, stopping, cost)]
+    assert others == expected
 
 
 @pytest.fixture
