@@ -146,18 +146,19 @@ def test_points_have_the_covariance_of_all_of_them_as_a_reference(kind, drop):
 @pytest.mark.parametrize("drop", [False, True])
 @pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
 def test_a_feature_in_which_nothing_varies_has_the_mean_variance_of_others(kind, drop):
-    # The variances are 1/2, 6 and 0.
-    means = np.array([[1.0, 2, 7], [-1, 2, 7], [0, 0, 7], [0, 0, 7], [0, -4, 7]])
+    # The variances are 1/2, 8 and 0, the first two features have the covariance 1.
+    means = np.array([[1.0, 4, 7], [-1, 0, 7], [0, 0, 7], [0, 0, 7], [0, -4, 7]])
     initial, target = points(means[:2]), points(means[2:])
     same = points(np.ones((2, 3)))
     if drop:
         initial, target = drop_zeros(initial, target, kind)
         same = drop_zeros(same, same, kind)[0]
     floor = make_floor(initial, target, 1e-3, kind)
-    expected = np.diag([0.5, 6.0, 3.25])
+    expected = np.diag([0.5, 8.0, 4.25])
     if kind == "spherical":
-        expected = np.eye(3) * 3.25
+        expected = np.eye(3) * 4.25
     np.testing.assert_allclose(as_matrix(floor.reference), expected, rtol=1e-12)
+    assert floor.reference.shape == initial.covariances.shape[1:]
     floor = make_floor(same, same, 1e-3, kind)
     np.testing.assert_array_equal(as_matrix(floor.reference), np.eye(3))
 

@@ -161,6 +161,7 @@ def test_distances_of_close_covariances_keep_their_digits(pairs, step):
     # Rounding the covariances leaves four digits of the smallest step, squared.
     rtol = max(1e-10, 1e-14 / step)
     np.testing.assert_allclose(distances(a, moved), expected, rtol=rtol)
+    np.testing.assert_allclose(distances(moved, a), expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
