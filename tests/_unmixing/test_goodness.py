@@ -215,3 +215,9 @@ def test_as_many_rows_as_a_source_has_are_drawn_of_its_half(monkeypatch):
     assert_allclose(distinct, 30 * (1 - (1 - 1 / 30) ** 60), atol=1)
     _, posed, _ = pose([1.0, 0.0, 0.0], monkeypatch, sizes=(4, 4), n_target=600)
     assert max(len(one.target.points) for one in posed[2:]) == 2
+    # Each draw has a seed of its own, and the same one each time.
+    _, again, _ = pose([1.0, 0.0, 0.0], monkeypatch, sizes=(4, 4), n_target=600)
+    for one, other in zip(posed[1:], again[1:], strict=True):
+        assert_array_equal(one.target.points, other.target.points)
+        assert_array_equal(one.target.masses, other.target.masses)
+        assert_array_equal(one.sources.points, other.sources.points)
