@@ -86,7 +86,9 @@ def test_a_copy_takes_nothing_from_the_others():
 
 
 def test_one_source_has_no_rival():
-    assert_allclose(identify(measure([0, 1])).scores, [1])
+    found = identify(measure([0, 1]))
+    assert_allclose(found.scores, [1])
+    assert found.directions.shape == found.pairs.shape == (1, 1)
 
 
 def test_sources_at_one_point():
@@ -134,6 +136,22 @@ def test_a_sample_of_large_sources_is_enough():
     assert_allclose(identify(one, other).scores, few.scores, rtol=0.02)
 
 
+@pytest.mark.parametrize("shares", [[1.0, 0.0], [0.3, 0.7]])
+def test_masses_of_large_sources_count(shares):
+    # Masses by the density on even steps say the same as quantiles of even masses.
+    steps = np.linspace(-8, 9, 20_001)
+    densities = np.array([norm.pdf(steps), norm.pdf(steps, 1)])
+    one, other = measure(steps, shares @ densities), measure(steps, densities[1])
+    few = identify(
+        measure(steps[::20], shares @ densities[:, ::20]),
+        measure(steps[::20], densities[1, ::20]),
+    )
+    assert_allclose(identify(one, other).scores, few.scores, rtol=0.02)
+    expected = identify(gaussian_grid(0, 1), gaussian_grid(1, 1)).scores
+    if shares == [1.0, 0.0]:
+        assert_allclose(few.scores, expected, rtol=0.01)
+
+
 def test_points_in_turn_are_all_seen():
     # Even and odd numbers: a step of two along all of them would lose one source.
     numbers = np.arange(20_000.0)
@@ -178,7 +196,7 @@ def scores(sources, metric="euclidean"):
 
 
 @settings(deadline=None, max_examples=30)
-@given(cases, st.sampled_from([1e-6, 1.0, 1e6]))
+@given(cases, st.sampled_from([1e-15, 1e-6, 1.0, 1e6, 1e15]))
 def test_units_translation_and_rotation_do_not_matter(case, unit):
     n_features = case.target[0].shape[1]
     rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=[n_features] * 2))
