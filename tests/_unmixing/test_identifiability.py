@@ -278,3 +278,50 @@ def test_known_profiles_differ_if_it_is_not_by_rounding(change, is_stated):
         text = str(caught[0].message)
         assert "sources 'a' and 'b' are (nearly) the same distribution" in text
         assert text.endswith("only. A hint.")
+
+
+@pytest.mark.parametrize("n_pairs", [3, 4, 5])
+def test_three_statements_are_made_and_the_others_counted(n_pairs):
+    sources = stack_measures([measure([k // 2]) for k in range(2 * n_pairs)])
+    classes, sizes = np.arange(2 * n_pairs), np.ones(2 * n_pairs, int)
+    with pytest.warns(IdentifiabilityWarning) as caught:
+        check_identifiability(sources, "euclidean", classes, sizes)
+    text = str(caught[0].message)
+    assert text.count("are (nearly) the same") == 3
+    rest = f"; and {n_pairs - 3} more, see identifiability_." if n_pairs > 3 else "0)."
+    assert rest in text
+    assert ("more" in text) == (n_pairs > 3)
+
+
+def test_samples_that_differ_by_chance_are_stated():
+    numbers = np.arange(200.0)
+    sources = stack_measures([measure(numbers[::2]), measure(numbers[1::2])])
+    sizes = np.array([100, 100])
+    assert not are_profiles(sources, sizes)
+    assert (identifiability(sources, "euclidean").scores > 1e-6).all()
+    with pytest.warns(IdentifiabilityWarning, match="nearly"):
+        check_identifiability(sources, "euclidean", np.arange(2), sizes)
+
+
+def test_one_source_is_no_profile_among_others():
+    assert not are_profiles(
+        stack_measures([measure([0, 1], np.array([1, 3]))]), np.array([2])
+    )
+
+
+def test_the_worst_come_first_and_are_named_once():
+    directions = np.array(
+        [[1.0, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1]]
+    )
+    scores = np.array([0.003, 0.001, 0.004, 0.002])
+    found = Identifiability(scores, directions, np.ones((4, 4)))
+    assert describe(found, list("abcd")) == [
+        "source 'a' is (nearly) source 'b' (identifiability 0.001)",
+        "source 'c' is (nearly) source 'd' (identifiability 0.002)",
+    ]
+    pairs = np.where(np.arange(4) < 3, 0.0, 1.0) * np.ones((4, 1))
+    equal = describe(found._replace(pairs=pairs), list("abcd"), 0.0035)
+    assert equal[0] == (
+        "sources 'a', 'b' and 'c' are (nearly) the same distribution "
+        "(identifiability 0.001)"
+    )

@@ -220,3 +220,19 @@ def test_without_groups_there_is_one_target():
     assert groups is None
     assert_array_equal(found.masses, [0.25, 0.75])
     assert n_rows == 2
+
+
+def test_each_source_and_the_target_has_a_measure_of_its_rows():
+    read = read_labels(as_objects(["a", "b", "a", "t"]), "t")
+    X, masses = np.arange(4.0)[:, None], np.array([1.0, 2.0, 3.0, 4.0])
+    first, second = read.measures(X, masses)
+    assert_array_equal(first.points, [[0], [2]])
+    assert_array_equal(first.masses, [0.25, 0.75])
+    assert_array_equal(second.points, [[1]])
+    target = read.target_measure(X, masses)
+    assert_array_equal(target.points, [[3]])
+    assert_array_equal(target.masses, [1])
+    with pytest.raises(ValueError, match="positive on some row of source 'b'; got"):
+        read.measures(X, np.array([1.0, 0.0, 3.0, 4.0]))
+    with pytest.raises(ValueError, match="positive on some row of the target; got"):
+        read.target_measure(X, np.array([1.0, 2.0, 3.0, 0.0]))
