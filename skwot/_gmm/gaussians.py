@@ -207,7 +207,7 @@ def solve_pairs(factors: Any, target_factors: Any, singular: Mask) -> Pairs:
     inverse = positive / xp.where(positive, spectra, 1.0)
     rotated = target_factors @ left
     maps = (rotated * inverse[:, None, :]) @ rotated.mT
-    distances = xp.clip(traces - 2 * spectra.sum(-1), 0, None)
+    distances = traces - 2 * spectra.sum(-1)
     close = to_numpy(distances < _CANCELLING * traces) & ~wide
     if close.any():
         strains = factors[close] - maps[close] @ factors[close]

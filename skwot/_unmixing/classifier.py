@@ -4,7 +4,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 from sklearn.utils.validation import has_fit_parameter
@@ -107,9 +106,7 @@ def finite_numbers(X: Any) -> Array | None:
     -------
     ndarray of shape (n_samples, n_features) or None
     """
-    if sparse.issparse(X):
-        return None
-    numbers = np.asarray(X)
+    numbers = np.asarray(X)  # a single object, of a sparse array
     if numbers.ndim != 2 or numbers.dtype.kind not in "biuf":
         return None
     numbers = numbers.astype(np.float64, copy=False)

@@ -58,7 +58,7 @@ def calibrate_outlier_cost(sources: list[Measure], metric: Metric, seed: int) ->
     masses = np.concatenate([masses for _, masses in paid])
     order = np.argsort(costs)
     reached = np.searchsorted(np.cumsum(masses[order]), QUANTILE * masses.sum())
-    return float(costs[order][min(reached, len(costs) - 1)])
+    return float(costs[order[reached]])
 
 
 def outlying_cost(soft_costs: Array) -> float:

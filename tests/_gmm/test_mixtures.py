@@ -21,6 +21,9 @@ def test_what_is_prepared_belongs_to_the_covariances(mixture, device):
     spectra, traces = to_numpy(target.spectra), to_numpy(target.traces)
     np.testing.assert_allclose(factors @ factors.mT, mixture.covariances, atol=1e-14)
     assert not target.singular.any()
+    variances = np.einsum("nkk->k", mixture.covariances)[target.order]
+    assert (np.diff(variances) <= 0).all()
+    assert set(target.order) == {0, 1, 2}
     eigenvalues = np.linalg.eigvalsh(mixture.covariances)
     np.testing.assert_allclose(spectra**2, eigenvalues, rtol=1e-12)
     np.testing.assert_allclose(traces, eigenvalues.sum(axis=1))

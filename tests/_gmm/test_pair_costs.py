@@ -2,10 +2,12 @@ import numpy as np
 import ot
 import pytest
 
+from skwot._gmm import pair_costs as pair_costs_module
 from skwot._gmm.given_mixtures import join_mixtures
 from skwot._gmm.mixtures import Mixture, prepare_target
 from skwot._gmm.mw2 import solve_mw2
 from skwot._gmm.pair_costs import pair_costs, plan_support
+from skwot._ot.transport import OPTIMAL
 from tests.generators.gaussians import random_covariances, random_mixture
 
 
@@ -26,6 +28,10 @@ def test_most_pairs_are_excluded_and_the_plan_is_still_optimal():
     np.testing.assert_allclose(
         solved.value, ot.emd2(source.weights, target.weights, every), rtol=1e-12
     )
+    # The potentials are feasible for all distances, and attain the value.
+    assert (solved.alpha[:, None] + solved.beta <= every + 1e-10).all()
+    dual = source.weights @ solved.alpha + target.weights @ solved.beta
+    assert dual == pytest.approx(solved.value, rel=1e-9)
     nearest = costs.find_nearest(0.0, 0.0)
     np.testing.assert_array_equal(nearest, every == every.min(axis=0))
     assert costs.exact.mean() < 0.4
@@ -35,7 +41,8 @@ def test_what_earlier_evaluations_found_changes_nothing():
     rng = np.random.default_rng(4)
     target = random_mixture(rng, 12, 3)
     costs = pair_costs(prepare_target(target))
-    for step in (0.0, 1e-6, 0.1, 3.0):
+    for number, step in enumerate((0.0, 1e-6, 0.1, 3.0)):
+        assert costs.n_moves == number
         moved = random_mixture(np.random.default_rng(5), 9, 3)
         moved.means[:] += step * rng.normal(size=(9, 3))
         moved.covariances[:] += step * random_covariances(rng, 9, 3)
@@ -102,14 +109,16 @@ def test_diagonal_covariances_cost_what_the_matrices_do():
 
 
 def test_the_support_of_a_plan_leaves_out_rounding():
-    plan = np.array([[0.5, 1e-17], [0.0, 0.5]])
-    np.testing.assert_array_equal(plan_support(plan), np.eye(2, dtype=bool))
+    plan = np.array([[0.5, 1e-17], [0.0, 0.5], [0.0, 0.0]])
+    np.testing.assert_array_equal(plan_support(plan), np.eye(3, 2, dtype=bool))
 
 
 @pytest.mark.parametrize("diagonal", [False, True])
-def test_several_targets_are_solved_as_if_each_were_alone(diagonal):
+@pytest.mark.parametrize(
+    ("sizes", "shares"), [([3, 5, 4], [0.2, 0.3, 0.5]), ([3, 5], [0.4, 0.6])]
+)
+def test_several_targets_are_solved_as_if_each_were_alone(diagonal, sizes, shares):
     rng = np.random.default_rng(8)
-    sizes, shares = [3, 5, 4], np.array([0.2, 0.3, 0.5])
     targets = [random_mixture(rng, size, 2) for size in sizes]
     mixtures = [random_mixture(rng, 6, 2) for _ in range(2)]
     if diagonal:
@@ -166,6 +175,190 @@ def test_maps_that_are_known_bound_distances_to_second_order():
     assert errors[0] < 0.1
     # A tenth of the way leaves a hundredth of the error.
     assert errors[1] < 0.02 * errors[0]
+
+
+def test_known_maps_bound_the_distances_where_they_were_found():
+    rng = np.random.default_rng(13)
+    mixture, target = random_mixture(rng, 15, 3), random_mixture(rng, 12, 3)
+    # The matrices of thin components are too inexact for a bound.
+    thin = np.diag([1.0, 1e-9, 1e-9])
+    mixture.covariances[3], target.covariances[5] = thin, thin[::-1, ::-1]
+    traces = [np.trace(m.covariances, axis1=1, axis2=2) for m in (mixture, target)]
+    costs = pair_costs(prepare_target(target))
+    some = rng.random((15, 12)) < 0.5
+    for pairs in (some, some, ~some, np.ones_like(some)):
+        costs.move(*mixture[1:])
+        costs.refine(pairs)
+        assert costs.exact[pairs].all()
+    exact = costs.values.copy()
+    np.testing.assert_allclose(
+        exact,
+        ot.gmm.dist_bures_squared(
+            mixture.means, target.means, mixture.covariances, target.covariances
+        ),
+        rtol=1e-6,
+    )
+    costs.move(*mixture[1:])
+    assert not costs.exact.any()
+    assert (costs.values <= exact).all()
+    lost = (exact - costs.values) / (traces[0][:, None] + traces[1])
+    usual = np.ones_like(some)
+    usual[3] = usual[:, 5] = False
+    assert lost[usual].max() < 1e-11
+
+
+@pytest.mark.parametrize("power", [-30, 30])
+def test_another_unit_changes_no_digit(wandering_mixtures, power):
+    target, mixtures = wandering_mixtures
+    thin = np.diag([1.0, 1e-9, 1e-9])
+    target.covariances[:2] = mixtures[0].covariances[:2] = thin
+    # Powers of two round nothing, nor do their squares and roots.
+    scaled = [
+        Mixture(m.weights, 2.0**power * m.means, 4.0**power * m.covariances)
+        for m in (target, *mixtures)
+    ]
+    expected = move_and_solve(target, mixtures)
+    for found, usual in zip(
+        move_and_solve(scaled[0], scaled[1:]), expected, strict=True
+    ):
+        np.testing.assert_array_equal(found[1], usual[1])
+        np.testing.assert_array_equal(found[0].plan, usual[0].plan)
+        for name in ("value", "alpha", "beta"):
+            np.testing.assert_array_equal(
+                getattr(found[0], name), 4.0**power * getattr(usual[0], name)
+            )
+
+
+def test_masses_count_relative_to_their_sum():
+    rng = np.random.default_rng(14)
+    source, target = random_mixture(rng, 5, 2), random_mixture(rng, 4, 2)
+    found = solve(source._replace(weights=8 * source.weights), target)
+    expected = solve(source, target)
+    np.testing.assert_array_equal(found.plan, expected.plan)
+    assert found.value == expected.value
+
+
+def test_maps_of_singular_components_leave_out_what_has_no_variance():
+    rng = np.random.default_rng(15)
+    units = rng.normal(size=(20, 3))
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    flat = units[:, :, None] * units[:, None, :]
+    mixture = Mixture(np.full(20, 0.05), rng.normal(size=(20, 3)), flat)
+    ball = Mixture(np.ones(1), np.zeros((1, 3)), 4 * np.eye(3)[None])
+    for source, target, expected in (
+        (mixture, ball, 2 * flat),
+        (ball, mixture, flat / 2),
+    ):
+        costs = pair_costs(prepare_target(target))
+        costs.move(*source[1:])
+        every = np.ones(costs.values.shape, dtype=bool)
+        costs.refine(every)
+        maps = costs.maps(*np.nonzero(every))
+        np.testing.assert_allclose(maps, expected, atol=1e-13)
+
+
+def spoil_nothing(plan, beta, cost):
+    return OPTIMAL
+
+
+def spoil_rows(plan, beta, cost):
+    # Each column is served by the nearest row, which costs less.
+    masses = plan.sum(axis=0)
+    plan[:] = 0
+    plan[cost.argmin(axis=0), np.arange(len(masses))] = masses
+    return OPTIMAL
+
+
+def spoil_columns(plan, beta, cost):
+    masses = plan.sum(axis=1)
+    plan[:] = 0
+    plan[np.arange(len(masses)), cost.argmin(axis=1)] = masses
+    return OPTIMAL
+
+
+def spoil_signs(plan, beta, cost):
+    # Both marginals stay.
+    plan[:2, :2] += np.array([[1, -1], [-1, 1]]) * (plan[:2, :2].min() + 0.1)
+    return OPTIMAL
+
+
+def spoil_the_optimum(plan, beta, cost):
+    plan[:] = np.outer(plan.sum(axis=1), plan.sum(axis=0))
+    return OPTIMAL
+
+
+def spoil_the_potential(plan, beta, cost):
+    beta[0] -= 1
+    return OPTIMAL
+
+
+def spoil_the_status(plan, beta, cost):
+    plan[:] = beta[:] = np.nan
+    return OPTIMAL + 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoil_nothing,
+        spoil_rows,
+        spoil_columns,
+        spoil_signs,
+        spoil_the_optimum,
+        spoil_the_potential,
+        spoil_the_status,
+    ],
+)
+@pytest.mark.parametrize("size", [4, 12])
+def test_what_the_network_simplex_got_wrong_is_solved_again(spoil, size, monkeypatch):
+    rng = np.random.default_rng(16)
+    source, target = random_mixture(rng, size, 2), random_mixture(rng, size, 2)
+    costs = pair_costs(prepare_target(target))
+    expected = solve_mw2(*source, costs)
+    simplex, again = pair_costs_module.emd_c, pair_costs_module.solve_transport
+    calls = []
+
+    def spoiled_simplex(*arguments):
+        plan, value, alpha, beta, _ = simplex(*arguments)
+        return plan, value, alpha, beta, spoil(plan, beta, arguments[2])
+
+    def watched_transport(*arguments):
+        calls.append(arguments)
+        return again(*arguments)
+
+    monkeypatch.setattr(pair_costs_module, "emd_c", spoiled_simplex)
+    monkeypatch.setattr(pair_costs_module, "solve_transport", watched_transport)
+    # Two solutions, the second of which starts from the potential of the first.
+    for _ in range(2):
+        found = solve_mw2(*source, costs)
+        np.testing.assert_allclose(found.plan, expected.plan, atol=1e-15)
+        assert found.value == pytest.approx(expected.value, rel=1e-13)
+        alpha = found.alpha - found.alpha[0]
+        np.testing.assert_allclose(alpha, expected.alpha - expected.alpha[0])
+    assert bool(calls) == (spoil is not spoil_nothing)
+
+
+def test_a_mass_that_the_network_simplex_left_out_goes_where_it_is_cheapest(
+    monkeypatch,
+):
+    rng = np.random.default_rng(17)
+    target, twin = random_mixture(rng, 3, 2), random_mixture(rng, 4, 2)
+    last = [0, 1, 2, 3, 3, 0]
+    weights = np.array([0.1, 0.2, 0.3, 0.4, 1e-20, 2e-20])
+    mixture = Mixture(weights, twin.means[last], twin.covariances[last])
+    simplex = pair_costs_module.emd_c
+
+    def forgetful_simplex(*arguments):
+        plan, *others = simplex(*arguments)
+        plan[4:] = 0
+        return plan, *others
+
+    monkeypatch.setattr(pair_costs_module, "emd_c", forgetful_simplex)
+    plan = solve(mixture, target).plan
+    np.testing.assert_allclose(plan.sum(axis=1), weights, rtol=1e-12)
+    for row, like in ((4, 3), (5, 0)):
+        (column,) = np.flatnonzero(plan[row])
+        assert plan[like, column] > 0
 
 
 @pytest.mark.parametrize("size", [3, 6])

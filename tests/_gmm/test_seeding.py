@@ -29,7 +29,9 @@ def rows_of(array, other):
     return same.argmax(axis=1)
 
 
-def test_distances_within_a_mixture_agree_with_pot(target):
+@pytest.mark.parametrize("size", [3, 14])
+def test_distances_within_a_mixture_agree_with_pot(size, rng):
+    target = random_mixture(rng, size, 3)
     _, m, c = target
     distances = component_distances(target)
     expected = ot.gmm.dist_bures_squared(m, m, c, c)

@@ -1,4 +1,5 @@
 import numpy as np
+import ot
 import pytest
 import torch
 
@@ -162,6 +163,69 @@ def test_nothing_is_swapped_by_a_mixture_that_has_arrived(starts):
     found = flow_mixture(near, target, SWAPS)
     assert len(starts) == 1
     assert found.losses[-1] <= 1e-9 * found.losses[0]
+
+
+def test_a_swap_counts_by_where_its_flow_ends(monkeypatch):
+    # Of a flow from a swap, the first losses may be above what there was.
+    pair, descend, n_flows = problem(2, 5, 2), swaps.descend, []
+
+    def descend_from_above(*arguments):
+        flow = descend(*arguments)
+        n_flows.append(1)
+        if len(n_flows) > 1 and len(flow.losses) > 3:
+            flow.losses[:-1] += 1e3
+        return flow
+
+    expected = flow_mixture(*pair, SWAPS)
+    assert expected.losses[-1] < 1e-6 * expected.losses[0]
+    monkeypatch.setattr(swaps, "descend", descend_from_above)
+    found = flow_mixture(*pair, SWAPS)
+    assert found.losses[-1] == pytest.approx(expected.losses[-1], rel=1e-6, abs=1e-12)
+
+
+def test_components_are_tied_again_after_a_swap(starts):
+    initial, target = problem(2, 5, 2)
+    options = Settings(covariance_type="tied")
+    plain = flow_mixture(initial, target, options)
+    flow_mixture(initial, target, options._replace(swaps=True))
+    _, first, *_ = starts
+    (row,) = np.flatnonzero((first.means != plain.best.means).any(axis=1))
+    (column,) = np.flatnonzero((first.means[row] == target.means).all(axis=1))
+    share = first.weights[row]
+    mean = (1 - share) * plain.best.covariances + share * target.covariances[column]
+    np.testing.assert_allclose(first.covariances, np.tile(mean, (5, 1, 1)), rtol=1e-9)
+
+
+def test_swaps_compare_distances_and_not_their_bounds():
+    rng = np.random.default_rng(6)
+    mixture, target = (random_mixture(rng, 12, 3) for _ in range(2))
+    costs = pair_costs(prepare_target(target))
+    solve_mw2(*mixture, costs)
+    distances = swaps._all_distances(mixture, costs)
+    expected = ot.gmm.dist_bures_squared(
+        mixture.means, target.means, mixture.covariances, target.covariances
+    )
+    np.testing.assert_allclose(distances, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("distance", "swapped"), [(1e4, True), (1e6, False)])
+def test_a_loss_that_has_all_but_vanished_is_not_swapped(starts, distance, swapped):
+    # At rest, one component serves two targets that are 10 apart, of mass 1/2.
+    covariances = np.tile(np.eye(2), (3, 1, 1))
+    target = Mixture(
+        np.array([0.5, 0.25, 0.25]),
+        np.array([[0.0, 0], [100, 0], [100, 10]]),
+        covariances,
+    )
+    means = np.array([[0.0, 0.001], [0, -0.001], [100, 5]]) + np.array([0, distance])
+    initial = Mixture(np.array([0.25, 0.25, 0.5]), means, covariances)
+    found = flow_mixture(initial, target, SWAPS)
+    assert found.losses[0] == pytest.approx(distance**2, rel=1e-2)
+    assert (len(starts) > 1) == swapped
+    if swapped:
+        assert found.losses[-1] < 1e-6
+    else:
+        assert found.losses[-1] == pytest.approx(0.5 * 25, rel=1e-3)
 
 
 def test_a_flow_that_was_ended_is_not_swapped(starts):

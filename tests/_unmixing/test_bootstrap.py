@@ -1,10 +1,12 @@
 import tracemalloc
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+from skwot._unmixing import bootstrap
 from skwot._unmixing.bootstrap import (
     RowCounts,
     Sample,
@@ -95,6 +97,27 @@ def test_at_least_one_row_of_the_target_is_drawn():
     for drawn in [resample(marginals, rows, rng) for _ in range(20)]:
         assert_allclose(drawn.marginals.target, 1)
         assert_allclose(drawn.complete(np.eye(9)[0]).sum(), 1)
+        # Beside the one there is a row of a source, or none.
+        assert drawn.labelled.sum() in (0, 0.5)
+
+
+def test_sampling_errors_of_the_weights_raise_the_loss():
+    class Evaluation(NamedTuple):
+        value: float
+        plane: np.ndarray
+
+    weights, size = np.array([0.5, 0.3, 0.2]), 40
+    # The squared length of a sampling error has the mean (1 - |w|^2) / size.
+    planes, rise = bootstrap._explore(
+        lambda point: Evaluation(3 + ((point - weights) ** 2).sum(), point),
+        weights,
+        size,
+    )
+    assert_allclose(rise, (1 - weights @ weights) / size)
+    # The planes are those at the minimum and at weights that a source gained on.
+    assert_array_equal(planes[0], weights)
+    gained = (np.array(planes[1:]) - weights) * size**0.5
+    assert_allclose(gained, np.eye(3) - weights)
 
 
 def test_one_seed_one_result():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
@@ -47,6 +48,15 @@ def test_masses_reach_the_classifier():
     assert abs(heavy.intercept_ - plain.intercept_).max() > 0.1
 
 
+def test_masses_reach_the_classifiers_of_the_folds():
+    X, y, labels = labelled()
+    masses = np.where(y == 0, 10.0, 1.0)
+    # It knows nothing but the share of the mass that each source has. All sources have
+    # as many rows, of which each fold leaves out a third.
+    _, points = cross_fit(DummyClassifier(strategy="prior"), X, labels, masses, 3)
+    assert_allclose(points**2, np.broadcast_to([10 / 12, 1 / 12, 1 / 12], (len(X), 3)))
+
+
 @pytest.mark.parametrize(
     ("rows", "is_numbers"),
     [
@@ -57,6 +67,7 @@ def test_masses_reach_the_classifier():
         (np.array([[1.0, "a"]], dtype=object), False),
         (["one text", "another"], False),
         (sparse.eye_array(3), False),
+        (sparse.csr_matrix(np.eye(3)), False),
     ],
 )
 def test_finite_numbers_are_those_of_dense_arrays(rows, is_numbers):
@@ -71,6 +82,9 @@ def test_folds_are_as_many_as_the_smallest_source_has_rows():
     kept = np.flatnonzero((y != 0) | (np.cumsum(y == 0) <= 2))
     _, points = cross_fit(CLASSIFIER, X[kept], read_labels(y[kept], -1), None, None)
     assert np.isfinite(points).all()
+    _, usual = cross_fit(CLASSIFIER, X, read_labels(y, -1), None, None)
+    _, expected = cross_fit(CLASSIFIER, X, read_labels(y, -1), None, 5)
+    assert_array_equal(usual, expected)
     one = np.flatnonzero((y != 0) | (np.cumsum(y == 0) <= 1))
     with pytest.raises(ValueError, match="at least two rows of each source"):
         cross_fit(CLASSIFIER, X[one], read_labels(y[one], -1), None, 5)

@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest
 
 from skwot import WassersteinUnmixer
+from skwot._ot.measures import canonical_measure, stack_measures
+from skwot._unmixing import goodness
+from skwot._unmixing.bootstrap import RowCounts
+from skwot._unmixing.problem import Problem, Unmixing
+from tests.generators.measures import settings
 
 SCALES = np.array([0.5, 1.0])
 
@@ -109,3 +114,110 @@ def test_what_cannot_be_tested_is_refused():
         unmixer.fit(X[few], y[few]).goodness_of_fit(target)
     with pytest.raises(ValueError, match="'n_resamples' parameter"):
         unmixer.fit(X, y).goodness_of_fit(target, n_resamples=0)
+
+
+class Posed:
+    """The problems that are solved, with the settings; each loss is its number."""
+
+    def __init__(self, weights):
+        self.problems, self.settings, self._weights = [], [], weights
+
+    def __call__(self, problem, settings):
+        self.problems.append(problem)
+        self.settings.append(settings)
+        return Unmixing(
+            self._weights, float(len(self.problems) - 1), 0.0, None, None, None, True
+        )
+
+
+SIZES, N_TARGET = (7, 12), 30
+
+
+def pose(weights, monkeypatch, *, n_resamples=20, sizes=SIZES, n_target=N_TARGET):
+    """What is compared, and the problems that are solved for it."""
+    rng = np.random.default_rng(0)
+    sources = [canonical_measure(rng.normal(size=(size, 2))) for size in sizes]
+    rows = rng.normal(size=(n_target // 2, 2))
+    target = canonical_measure(rows[rng.integers(len(rows), size=n_target)])
+    problem = Problem(
+        stack_measures(sources),
+        target,
+        "cityblock",
+        outlier_cost=2.0,
+        surcharges=np.array([0.1, 0.2, 0.3]),
+    )
+    posed, chosen = Posed(np.array(weights)), settings(tol=0.25)
+    monkeypatch.setattr(goodness, "solve", posed)
+    found = goodness.compare_with_mixtures(
+        problem, RowCounts(np.array(sizes), n_target), chosen, n_resamples, 5, None
+    )
+    assert all(one is chosen for one in posed.settings)
+    return problem, posed.problems, found
+
+
+def rows_in(points, others):
+    """Mask of the points that are among others."""
+    return (points[:, None] == others).all(axis=-1).any(axis=1)
+
+
+def test_the_target_and_mixtures_of_one_half_are_compared_with_the_other(monkeypatch):
+    problem, posed, found = pose([0.2, 0.6, 0.2], monkeypatch)
+    assert posed[0] is problem
+    assert found.statistic == 1
+    assert_array_equal(found.null_distribution, np.arange(2, 22))
+    first, *others = posed[1:]
+    assert_array_equal(first.target.points, problem.target.points)
+    assert_allclose(first.target.masses, problem.target.masses)
+    halves = set()
+    for one in (first, *others):
+        assert one.metric == "cityblock"
+        assert one.outlier_cost == 2.0
+        assert_array_equal(one.surcharges, [0.1, 0.2, 0.3])
+        points, masses = one.sources.points, one.sources.masses.toarray()
+        halves.add(points.tobytes())
+        # Halves of 7 and 12 rows, the larger one if they differ.
+        assert_array_equal(np.count_nonzero(masses, axis=0), [4, 6])
+        assert_allclose(masses * [4, 6], masses > 0)
+        whole = problem.sources.masses.toarray()
+        for own, of_all in zip(masses.T, whole.T, strict=True):
+            assert rows_in(points[own > 0], problem.sources.points[of_all > 0]).all()
+    assert len(halves) == len(posed) - 1
+    for one in others:
+        assert rows_in(one.target.points, problem.sources.points).all()
+        assert not rows_in(one.target.points, one.sources.points).any()
+        assert_allclose(one.target.masses.sum(), 1)
+        counts = N_TARGET * one.target.masses
+        assert_allclose(counts, counts.round(), atol=1e-12)
+        assert (counts > 0.5).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_mixtures_are_drawn_in_the_proportions_found(share, monkeypatch):
+    # The last weight, that of the outliers, is left out.
+    weights = [0.5 * share, 0.5 * (1 - share), 0.5]
+    problem, posed, _ = pose(weights, monkeypatch, n_resamples=100)
+    first = problem.sources.points[problem.sources.masses.toarray()[:, 0] > 0]
+    drawn = [
+        one.target.masses[rows_in(one.target.points, first)].sum() for one in posed[2:]
+    ]
+    error = np.sqrt(share * (1 - share) / N_TARGET / len(drawn))
+    assert_allclose(np.mean(drawn), share, atol=4 * error + 1e-12)
+    assert_allclose(np.std(drawn), error * 10, rtol=0.3, atol=1e-12)
+
+
+def test_as_many_rows_as_a_source_has_are_drawn_of_its_half(monkeypatch):
+    # Of 60 rows, 30 are in a half. Of these 60 are drawn, which leaves out a part of
+    # 1/e**2 of them; a large target has all rows that were drawn.
+    _, posed, _ = pose(
+        [1.0, 0.0, 0.0], monkeypatch, sizes=(60, 4), n_target=6000, n_resamples=30
+    )
+    distinct = np.mean([len(one.target.points) for one in posed[2:]])
+    assert_allclose(distinct, 30 * (1 - (1 - 1 / 30) ** 60), atol=1)
+    _, posed, _ = pose([1.0, 0.0, 0.0], monkeypatch, sizes=(4, 4), n_target=600)
+    assert max(len(one.target.points) for one in posed[2:]) == 2
+    # Each draw has a seed of its own, and the same one each time.
+    _, again, _ = pose([1.0, 0.0, 0.0], monkeypatch, sizes=(4, 4), n_target=600)
+    for one, other in zip(posed[1:], again[1:], strict=True):
+        assert_array_equal(one.target.points, other.target.points)
+        assert_array_equal(one.target.masses, other.target.masses)
+        assert_array_equal(one.sources.points, other.sources.points)

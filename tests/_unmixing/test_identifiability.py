@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,14 @@ from numpy.testing import assert_allclose
 from scipy.stats import norm
 
 from skwot._ot.measures import canonical_measure, stack_measures
-from skwot._unmixing.identifiability import identifiability
+from skwot._unmixing.identifiability import (
+    Identifiability,
+    are_profiles,
+    check_identifiability,
+    describe,
+    identifiability,
+)
+from skwot.exceptions import IdentifiabilityWarning
 from tests.generators.measures import measure, overlapping_sources
 from tests.generators.metrics import every_metric
 
@@ -77,7 +86,9 @@ def test_a_copy_takes_nothing_from_the_others():
 
 
 def test_one_source_has_no_rival():
-    assert_allclose(identify(measure([0, 1])).scores, [1])
+    found = identify(measure([0, 1]))
+    assert_allclose(found.scores, [1])
+    assert found.directions.shape == found.pairs.shape == (1, 1)
 
 
 def test_sources_at_one_point():
@@ -125,6 +136,22 @@ def test_a_sample_of_large_sources_is_enough():
     assert_allclose(identify(one, other).scores, few.scores, rtol=0.02)
 
 
+@pytest.mark.parametrize("shares", [[1.0, 0.0], [0.3, 0.7]])
+def test_masses_of_large_sources_count(shares):
+    # Masses by the density on even steps say the same as quantiles of even masses.
+    steps = np.linspace(-8, 9, 20_001)
+    densities = np.array([norm.pdf(steps), norm.pdf(steps, 1)])
+    one, other = measure(steps, shares @ densities), measure(steps, densities[1])
+    few = identify(
+        measure(steps[::20], shares @ densities[:, ::20]),
+        measure(steps[::20], densities[1, ::20]),
+    )
+    assert_allclose(identify(one, other).scores, few.scores, rtol=0.02)
+    expected = identify(gaussian_grid(0, 1), gaussian_grid(1, 1)).scores
+    if shares == [1.0, 0.0]:
+        assert_allclose(few.scores, expected, rtol=0.01)
+
+
 def test_points_in_turn_are_all_seen():
     # Even and odd numbers: a step of two along all of them would lose one source.
     numbers = np.arange(20_000.0)
@@ -169,7 +196,7 @@ def scores(sources, metric="euclidean"):
 
 
 @settings(deadline=None, max_examples=30)
-@given(cases, st.sampled_from([1e-6, 1.0, 1e6]))
+@given(cases, st.sampled_from([1e-15, 1e-6, 1.0, 1e6, 1e15]))
 def test_units_translation_and_rotation_do_not_matter(case, unit):
     n_features = case.target[0].shape[1]
     rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=[n_features] * 2))
@@ -192,3 +219,109 @@ def test_categories_of_which_no_two_are_the_same_tell_as_little_as_they_do():
     found = identify(measure(points[:30]), measure(points[30:]), metric="hamming")
     # All costs are one, but for the thirtieth of the pairs in a source that are equal.
     assert_allclose(found.scores, 1 / 30)
+
+
+# What is said of it
+
+
+@pytest.mark.parametrize(
+    ("direction", "text"),
+    [
+        ([1, -0.97, -0.03, 0], "source 'a' is (nearly) source 'b'"),
+        (
+            [1, -0.4, -0.33, -0.27],
+            "source 'a' is (nearly) the mixture 0.4 of 'b' + 0.33 of 'c' + 0.27 of 'd'",
+        ),
+        # A share of .06 is named, one of .04 or two are not.
+        (
+            [1, -0.5, -0.44, -0.06],
+            "source 'a' is (nearly) the mixture 0.5 of 'b' + 0.44 of 'c' + 0.06 of 'd'",
+        ),
+        (
+            [1, -0.5, -0.46, -0.04],
+            "source 'a' is (nearly) the mixture 0.5 of 'b' + 0.46 of 'c' + ...",
+        ),
+        (
+            [1, 1, -0.8, -1.2],
+            "the mixture 0.5 of 'a' + 0.5 of 'b' is (nearly) the mixture 0.4 of 'c' + "
+            "0.6 of 'd'",
+        ),
+    ],
+)
+def test_the_mixtures_that_a_direction_joins_are_named(direction, text):
+    directions = np.eye(4)
+    directions[0] = direction
+    found = Identifiability(np.array([0.002, 1, 1, 1]), directions, np.ones((4, 4)))
+    assert describe(found, list("abcd")) == [f"{text} (identifiability 0.002)"]
+    assert describe(found, list("abcd"), 0.001) == []
+
+
+@pytest.mark.parametrize(("change", "is_stated"), [(1e-3, False), (1e-4, True)])
+def test_known_profiles_differ_if_it_is_not_by_rounding(change, is_stated):
+    bins, (one, other) = np.arange(50.0), np.random.default_rng(0).random((2, 50))
+    sources = stack_measures(
+        [measure(bins, one), measure(bins, one * (1 + change * other))]
+    )
+    sizes = np.array([50, 50])
+    assert are_profiles(sources, sizes)
+    scores = identifiability(sources, "euclidean").scores
+    # What is stated of samples, .005, is far above, and rounding far below.
+    assert ((1e-12 < scores) & (scores < 1e-7)).all()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        given = check_identifiability(
+            sources, "euclidean", np.array(["a", "b"]), sizes, " A hint."
+        )
+    assert_allclose(given, scores)
+    assert [one.category for one in caught] == [IdentifiabilityWarning] * is_stated
+    if is_stated:
+        text = str(caught[0].message)
+        assert "sources 'a' and 'b' are (nearly) the same distribution" in text
+        assert text.endswith("only. A hint.")
+
+
+@pytest.mark.parametrize("n_pairs", [3, 4, 5])
+def test_three_statements_are_made_and_the_others_counted(n_pairs):
+    sources = stack_measures([measure([k // 2]) for k in range(2 * n_pairs)])
+    classes, sizes = np.arange(2 * n_pairs), np.ones(2 * n_pairs, int)
+    with pytest.warns(IdentifiabilityWarning) as caught:
+        check_identifiability(sources, "euclidean", classes, sizes)
+    text = str(caught[0].message)
+    assert text.count("are (nearly) the same") == 3
+    rest = f"; and {n_pairs - 3} more, see identifiability_." if n_pairs > 3 else "0)."
+    assert rest in text
+    assert ("more" in text) == (n_pairs > 3)
+
+
+def test_samples_that_differ_by_chance_are_stated():
+    numbers = np.arange(200.0)
+    sources = stack_measures([measure(numbers[::2]), measure(numbers[1::2])])
+    sizes = np.array([100, 100])
+    assert not are_profiles(sources, sizes)
+    assert (identifiability(sources, "euclidean").scores > 1e-6).all()
+    with pytest.warns(IdentifiabilityWarning, match="nearly"):
+        check_identifiability(sources, "euclidean", np.arange(2), sizes)
+
+
+def test_one_source_is_no_profile_among_others():
+    assert not are_profiles(
+        stack_measures([measure([0, 1], np.array([1, 3]))]), np.array([2])
+    )
+
+
+def test_the_worst_come_first_and_are_named_once():
+    directions = np.array(
+        [[1.0, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1]]
+    )
+    scores = np.array([0.003, 0.001, 0.004, 0.002])
+    found = Identifiability(scores, directions, np.ones((4, 4)))
+    assert describe(found, list("abcd")) == [
+        "source 'a' is (nearly) source 'b' (identifiability 0.001)",
+        "source 'c' is (nearly) source 'd' (identifiability 0.002)",
+    ]
+    pairs = np.where(np.arange(4) < 3, 0.0, 1.0) * np.ones((4, 1))
+    equal = describe(found._replace(pairs=pairs), list("abcd"), 0.0035)
+    assert equal[0] == (
+        "sources 'a', 'b' and 'c' are (nearly) the same distribution "
+        "(identifiability 0.001)"
+    )

@@ -1,8 +1,11 @@
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import DataConversionWarning
 
 from skwot._unmixing.labels import (
     as_objects,
@@ -77,6 +80,36 @@ def test_a_missing_label_is_refused(given):
         read_column(given, "y")
 
 
+def test_labels_of_one_type_keep_it():
+    for values, kind in (([1, 2], "i"), (["a", "b"], "U"), ([True, False], "b")):
+        column = read_column(values, "y")
+        assert column.dtype.kind == kind
+        assert column.tolist() == values
+
+
+def test_a_matrix_of_one_column_is_asked_about():
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        column = read_column(np.array([[1], [2]]), "y")
+    assert column.tolist() == [1, 2]
+
+
+def test_a_source_is_needed():
+    with pytest.raises(ValueError, match=r"^y must label .* one source; got .*=-1 on"):
+        read_labels(np.array([-1, -1]), -1)
+
+
+def test_a_message_names_its_column():
+    points, masses = np.zeros((3, 1)), np.ones(3)
+    with pytest.raises(ValueError, match=r"^groups must have no missing"):
+        split_groups(points, masses, ["a", None, "b"])
+    with pytest.raises(ValueError, match=r"^groups must have labels of one type"):
+        split_groups(points, masses, ["a", 1, 2])
+    with pytest.raises(ValueError, match=r"^y must have no missing"):
+        known_shares(["a", None], np.array(["a", "b"]))
+    with pytest.raises(ValueError, match=r"of the target; got zero on all 3 rows"):
+        split_groups(points, 0 * masses, None)
+
+
 def test_labels_that_cannot_be_sorted_name_their_types():
     column = as_objects(["a", 1, 2])
     with pytest.raises(ValueError, match=r"groups must .* one type.* got int and str"):
@@ -99,8 +132,11 @@ def test_labels_that_cannot_be_sorted_name_their_types():
     ],
 )
 def test_another_spelling_of_the_target_label_is_asked_about(y, target_label):
-    with pytest.raises(ValueError, match=r"No row of y has target_label=.* but rows"):
-        read_labels(read_column(y, "y"), target_label)
+    column = read_column(y, "y")
+    label = re.escape(repr(column.tolist()[-1]))
+    message = f"No row of y has target_label=.* but rows have the label {label}"
+    with pytest.raises(ValueError, match=message):
+        read_labels(column, target_label)
 
 
 def test_both_spellings_are_two_labels_if_the_target_is_marked():
@@ -184,3 +220,19 @@ def test_without_groups_there_is_one_target():
     assert groups is None
     assert_array_equal(found.masses, [0.25, 0.75])
     assert n_rows == 2
+
+
+def test_each_source_and_the_target_has_a_measure_of_its_rows():
+    read = read_labels(as_objects(["a", "b", "a", "t"]), "t")
+    X, masses = np.arange(4.0)[:, None], np.array([1.0, 2.0, 3.0, 4.0])
+    first, second = read.measures(X, masses)
+    assert_array_equal(first.points, [[0], [2]])
+    assert_array_equal(first.masses, [0.25, 0.75])
+    assert_array_equal(second.points, [[1]])
+    target = read.target_measure(X, masses)
+    assert_array_equal(target.points, [[3]])
+    assert_array_equal(target.masses, [1])
+    with pytest.raises(ValueError, match="positive on some row of source 'b'; got"):
+        read.measures(X, np.array([1.0, 0.0, 3.0, 4.0]))
+    with pytest.raises(ValueError, match="positive on some row of the target; got"):
+        read.target_measure(X, np.array([1.0, 2.0, 3.0, 0.0]))

@@ -42,11 +42,13 @@ def test_it_depends_neither_on_order_nor_on_units():
 )
 def test_the_rate_is_read_off_the_halves(power, shrinkage):
     # A loss that is a power of the size; between n^(-1) and n^0 the rate is followed.
-    sources = [measure(np.arange(float(size))) for size in (64, 256, 1)]
+    # Single points have no halves, but they grow at the rate of the others.
+    sources = [measure(np.arange(float(size))) for size in (64, 256, 2, 3, 1)]
     found = sampling_noise(sources, lambda one, _: len(one.masses) ** power, 0)
-    halves = np.array([32.0, 128.0])
-    assert_allclose(found[:2], halves**power * shrinkage)
-    assert found[2] == 0
+    halves = np.array([32.0, 128.0, 1.0])
+    assert_allclose(found[:3], halves**power * shrinkage)
+    assert_allclose(found[3], shrinkage ** np.log2(3))
+    assert found[4] == 0
 
 
 def test_large_halves_are_capped_and_extrapolated():

@@ -138,6 +138,10 @@ def test_rows_that_are_not_sampled_count_too(scale):
 def test_the_outliers_potential_is_the_largest_that_is_feasible():
     plain = overlapping_sources(5, n_sources=2).problem()
     found = solve(plain, settings(solver="auto"))
-    restored = restore_outliers(found, replace(plain, outlier_cost=9.0))
-    assert_array_equal(restored.alpha[:-1], found.alpha)
-    assert_allclose(restored.alpha[-1] + found.beta.max(), 9)
+    for constant in (0.0, 2.0):
+        shifted = found._replace(
+            alpha=found.alpha - constant, beta=found.beta + constant
+        )
+        restored = restore_outliers(shifted, replace(plain, outlier_cost=9.0))
+        assert_array_equal(restored.alpha[:-1], shifted.alpha)
+        assert_allclose(restored.alpha[-1] + shifted.beta.max(), 9)

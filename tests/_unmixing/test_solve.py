@@ -7,21 +7,27 @@ from scipy.spatial.distance import cdist
 
 from skwot._ot.measures import canonical_measure, stack_measures
 from skwot._ot.quantization import quantize
+from skwot._unmixing import solve as solve_module
 from skwot._unmixing.losses.divergence import DivergenceLoss
 from skwot._unmixing.losses.exact import ExactLoss
 from skwot._unmixing.losses.line import LineLoss
-from skwot._unmixing.problem import ROUNDING, Problem, SolverFailed
+from skwot._unmixing.losses.semirelaxed import SemirelaxedLoss
+from skwot._unmixing.problem import ROUNDING, Problem, SolverFailed, StoppingRule
 from skwot._unmixing.solve import (
     EXACT,
     check_combination,
     loss_between,
     make_objective,
+    minimise,
     solve,
     solve_reduced,
 )
 from skwot._unmixing.solvers.column_generation import generate_columns
+from skwot._unmixing.views import View
 from tests.generators.measures import gaussians, measure, overlapping_sources, settings
+from tests.watching import Watching
 
+VIEWS = (View(0.2, 1.0),)
 NEUTRAL = {
     "loss": "wasserstein",
     "solver": "auto",
@@ -56,6 +62,8 @@ def test_the_loss_chooses_the_objective():
     capped = Problem(line.sources, line.target, "euclidean", outlier_cost=1.0)
     assert type(make_objective(capped, settings())) is ExactLoss
     assert type(make_objective(plane, settings(loss="sinkhorn"))) is DivergenceLoss
+    likely = settings(loss="semirelaxed", views=VIEWS)
+    assert type(make_objective(plane, likely)) is SemirelaxedLoss
 
 
 def test_auto_is_a_twentieth_of_the_mean_cost():
@@ -146,21 +154,156 @@ def test_every_other_combination_is_allowed():
     assert allowed == 5 * 2 + 2 * 2 * 2 * 2
 
 
+EXACTLY = settings(solver="lp")
+
+
+@pytest.mark.parametrize("solver", ["lp", "auto"])
 @pytest.mark.parametrize("fault", ["raises", "stops early"])
-def test_descent_takes_over_where_the_programme_fails(fault, monkeypatch):
+def test_descent_takes_over_where_the_programme_fails(fault, solver, monkeypatch):
     problem = overlapping_sources(3, n_sources=3).problem()
-    exact = solve(problem, settings())
+    chosen = settings(solver=solver)
+    exact = solve(problem, chosen)
+    asked = []
 
     def failing(problem, rule, cost):
+        asked.append(rule)
         if fault == "raises":
             raise SolverFailed("HiGHS ended with status 'Unknown'.")
         return exact._replace(value=2 * exact.value, converged=False)
 
     monkeypatch.setattr("skwot._unmixing.solve.generate_columns", failing)
-    found = solve(problem, settings())
+    found = solve(problem, chosen)
+    assert len(asked) == 1
     assert found.converged
     assert_allclose(found.value, exact.value, rtol=1e-9)
     assert_allclose(found.weights, exact.weights, atol=1e-6)
+    # Descent would take too long on large problems, and nobody waits for it who has
+    # asked for an end.
+    watch = Watching(0)
+    assert (solve(problem, chosen, watch).value < exact.value * 1.5) == (
+        fault == "raises"
+    )
+    assert asked[-1].watch is watch
+    size = len(problem.sources.points) * len(problem.target.points)
+    for most, descends in ((size, True), (size - 1, fault == "raises")):
+        monkeypatch.setattr("skwot._unmixing.solve._DESCENDED", most)
+        assert solve(problem, chosen).converged == descends
+
+
+@pytest.mark.parametrize("converges", [True, False])
+def test_categories_have_a_programme_of_their_own(converges, monkeypatch):
+    # All of them are as far apart, so that the loss is the total variation.
+    rng = np.random.default_rng(0)
+    *sources, target = (measure(np.eye(30), rng.gamma(0.5, size=30)) for _ in range(5))
+    problem = Problem(stack_measures(sources), target, "cityblock")
+    called = []
+
+    def recorded(name):
+        method = getattr(solve_module, name)
+
+        def solve_and_record(*arguments):
+            found = method(*arguments)
+            called.append((name, *arguments))
+            return found._replace(converged=converges or name != "solve_saturated")
+
+        monkeypatch.setattr(solve_module, name, solve_and_record)
+
+    recorded("solve_saturated")
+    recorded("generate_columns")
+    watch = Watching()
+    found = solve(problem, EXACTLY, watch)
+    mixture = problem.marginals.masses @ found.weights
+    variation = 1 - np.minimum(mixture, target.masses).sum()
+    assert found.converged
+    assert_allclose(found.value, 2 * variation, rtol=1e-9)
+    (first, given, cost, _, stopping), *others = called
+    assert first == "solve_saturated"
+    assert given is problem
+    assert stopping == EXACTLY.rule._replace(watch=watch)
+    # Where it fails, columns are generated for the same costs.
+    expected = [] if converges else [("generate_columns", problem, stopping, cost)]
+    assert others == expected
+
+
+@pytest.fixture
+def minimised(monkeypatch):
+    """Names of the methods of descent that are called, with their arguments."""
+    calls = []
+
+    def record(name):
+        method = getattr(solve_module, name)
+
+        def recorded(*arguments):
+            calls.append((name, *arguments))
+            return method(*arguments)
+
+        monkeypatch.setattr(solve_module, name, recorded)
+
+    for name in ("solve_newton", "solve_bundle", "solve_gradient"):
+        record(name)
+    return calls
+
+
+def test_a_certified_programme_is_not_solved_again(minimised):
+    problem = overlapping_sources(3, n_sources=3).problem()
+    assert solve(problem, EXACTLY).converged
+    assert solve(problem, settings(solver="auto")).converged
+    assert not minimised
+    # Numbers are sorted, whatever the solver.
+    assert solve(Problem(*gaussians(20, n_features=1), "euclidean"), EXACTLY).converged
+    assert [name for name, *_ in minimised] == ["solve_bundle"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "method"),
+    [
+        (settings(), "solve_bundle"),
+        (settings(learning_rate=0.5), "solve_gradient"),
+        (settings(loss="sinkhorn"), "solve_bundle"),
+        (settings(loss="sinkhorn", solver="auto"), "solve_bundle"),
+        (settings(loss="semirelaxed"), "solve_bundle"),
+        (settings(loss="semirelaxed", solver="auto"), "solve_newton"),
+        (
+            settings(loss="semirelaxed", solver="auto", learning_rate=0.5),
+            "solve_gradient",
+        ),
+    ],
+)
+def test_the_settings_choose_the_method(chosen, method, minimised):
+    problem = overlapping_sources(3, n_sources=3).problem()
+    chosen = chosen._replace(max_iter=7, tol=1e-3)
+    if chosen.loss == "semirelaxed":
+        chosen = chosen._replace(views=VIEWS)
+    objective = make_objective(problem, chosen)
+    watch = Watching()
+    found = minimise(objective, chosen, watch)
+    ((name, given, stopping, *rates),) = minimised
+    assert name == method
+    assert given is objective
+    assert stopping == StoppingRule(7, 1e-3, 1e-3, watch)
+    assert rates == ([0.5] if method == "solve_gradient" else [])
+    assert_allclose(watch.told[-1].weights, found.weights)
+
+
+@pytest.mark.parametrize("loss", ["sinkhorn", "semirelaxed"])
+def test_each_step_that_is_told_of_is_complete(loss):
+    problem = overlapping_sources(3, n_sources=3).problem()
+    chosen, watch = settings(loss=loss, solver="auto"), Watching()
+    if loss == "semirelaxed":
+        chosen = chosen._replace(views=VIEWS)
+    found = solve(problem, chosen, watch)
+    told = watch.told[-1]
+    assert_allclose(told.weights, found.weights)
+    completed = make_objective(problem, chosen).complete(told)
+    if loss == "sinkhorn":
+        assert found.temperature == told.temperature > 0
+        for one in (found, told):
+            # Potentials have no constant.
+            difference = one.plan_alpha - completed.plan_alpha
+            assert_allclose(difference, difference.mean(), rtol=1e-6)
+    else:
+        for one in (found, told):
+            assert_allclose(one.beta, completed.beta)
 
 
 def test_a_reduced_target_is_solved_as_if_it_had_been_given():

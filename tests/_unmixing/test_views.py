@@ -109,3 +109,13 @@ def test_variation_within_rounding_of_the_mean_is_none(offset):
     assert_allclose(scales_within(means, covariances), [0, 2])
     covariances[:, 0, 0] = (1e-3 * offset) ** 2
     assert_allclose(scales_within(means, covariances), [1e-3 * offset, 2])
+
+
+def test_scales_have_the_units_of_their_features():
+    rng = np.random.default_rng(7)
+    means, roots = rng.normal(size=(4, 3)), rng.normal(size=(4, 3, 3))
+    covariances = roots @ roots.swapaxes(1, 2)
+    units = np.array([1e-10, 1.0, 1e10])
+    expected = units * scales_within(means, covariances)
+    found = scales_within(units * means, units[:, None] * covariances * units)
+    assert_allclose(found, expected, rtol=1e-12)

@@ -23,7 +23,7 @@ def rule(max_iter, tol):
 
 
 def settings(**changed):
-    """Settings of an estimator with its defaults."""
+    """Settings of an estimator with its defaults, but with descent as the solver."""
     default = Settings("wasserstein", "pgd", "auto", 500, 1e-4, "auto", None)
     return default._replace(**changed)
 

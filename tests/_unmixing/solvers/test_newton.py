@@ -92,14 +92,15 @@ def test_a_single_step_says_so():
     assert not found.converged
 
 
+@pytest.mark.parametrize("least", [1e-9, 1e-4, 1e-2])
 @pytest.mark.parametrize("seed", range(1, 60, 2))
-def test_each_step_descends_from_wherever_it_begins(seed):
+def test_each_step_descends_from_wherever_it_begins(seed, least):
     objective = objective_of(seed)
     n_sources = objective.marginals.n_weights
     rng = np.random.default_rng(seed)
     # From near a corner the quadratic model leads too far now and then.
-    for drawn in rng.dirichlet(np.full(n_sources, 0.05), size=12):
-        weights = np.maximum(drawn, 1e-9) / np.maximum(drawn, 1e-9).sum()
+    for drawn in rng.dirichlet(np.full(n_sources, 0.05), size=40):
+        weights = np.maximum(drawn, least) / np.maximum(drawn, least).sum()
         value, gap = objective.value(weights), newton._gap(objective, weights)
         following = newton._newton_step(objective, weights, value)
         if gap > 1e-6:
@@ -108,6 +109,27 @@ def test_each_step_descends_from_wherever_it_begins(seed):
             assert (following >= 0).all()
             assert_allclose(following.sum(), 1)
             assert objective.value(following) <= value + 1e-14
+
+
+def test_expectation_maximisation_steps_in(monkeypatch):
+    objective = objective_of(8)
+    monkeypatch.setattr(newton, "_newton_step", lambda *_: None)
+    found = solve_newton(objective, rule(3, 1e-12))
+    weights = objective.initial_weights()
+    expected = []
+    for _ in range(3):
+        weights = objective.improved(weights)
+        expected.append(objective.unit * objective.value(weights))
+    assert_allclose(found.curve, expected, rtol=1e-12)
+    assert_allclose(found.weights, weights, atol=1e-12)
+
+
+def test_it_ends_where_nothing_gets_better(monkeypatch):
+    objective = objective_of(8)
+    monkeypatch.setattr(newton, "_newton_step", lambda _, weights, value: weights)
+    found = solve_newton(objective, rule(50, 1e-12))
+    assert len(found.curve) == 1
+    assert_allclose(found.weights, objective.improved(objective.initial_weights()))
 
 
 def test_it_tells_of_each_step():

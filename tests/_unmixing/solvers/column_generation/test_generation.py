@@ -10,10 +10,10 @@ from numpy.testing import assert_allclose
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import canonical_measure, stack_measures
 from skwot._unmixing.losses.exact import ExactLoss
-from skwot._unmixing.problem import ROUNDING, Problem
+from skwot._unmixing.problem import ROUNDING, Problem, StoppingRule
 from skwot._unmixing.solve import EXACT, solve
 from skwot._unmixing.solvers.bundle import solve_bundle
-from skwot._unmixing.solvers.column_generation import generate_columns
+from skwot._unmixing.solvers.column_generation import generate_columns, generation
 from tests.exact import solve_dense_lp
 from tests.generators.measures import (
     far_apart_diracs,
@@ -24,6 +24,7 @@ from tests.generators.measures import (
     settings,
 )
 from tests.generators.metrics import every_metric
+from tests.watching import Watching
 
 LP = settings(solver="lp")
 
@@ -295,3 +296,66 @@ def test_few_programmes_leave_a_gap_that_is_stated():
     assert found.value >= exact.lower_bound * (1 - 1e-12)
     loose = generate_columns(problem, rule(1, 1.0))
     assert loose.converged
+
+
+def test_it_tells_of_each_programme():
+    problem = Problem(*gaussians(800, n_sources=8, n_features=2, seed=1), "sqeuclidean")
+    whole = generate_columns(problem, rule(500, EXACT))
+    assert len(whole.curve) > 2
+    watch, end = Watching(), Watching(2)
+    generate_columns(problem, StoppingRule(500, EXACT, EXACT, watch))
+    ended = generate_columns(problem, StoppingRule(500, EXACT, EXACT, end))
+    assert [len(one.curve) for one in watch.told] == [
+        1 + i for i in range(len(whole.curve))
+    ]
+    for one, value in zip(watch.told, whole.curve, strict=True):
+        # Each has weights, the cost of a plan at these, and a bound.
+        assert_allclose(one.curve[:-1], whole.curve[: len(one.curve) - 1])
+        assert one.curve[-1] == one.value
+        assert value * (1 - 1e-12) <= one.value
+        assert one.lower_bound <= whole.value * (1 + 1e-12)
+        assert one.converged == (one.relative_gap <= EXACT)
+    assert len(ended.curve) == 2
+    assert_allclose(ended.weights, watch.told[1].weights)
+
+
+def test_the_best_bound_is_kept_with_its_potentials(monkeypatch):
+    problem = Problem(*gaussians(800, n_sources=8, n_features=2, seed=1), "sqeuclidean")
+    costs = problem.costs()
+    marginals = problem.marginals.in_unit(costs.unit)
+    bounds, scan_costs = [], generation.scan_costs
+    starting_flow = generation.starting_flow
+
+    def start_without_a_pool(*arguments):
+        # So each set of new arcs takes a pass over all costs.
+        arcs, _, flow, box = starting_flow(*arguments)
+        return arcs, arcs, flow, box
+
+    def worsening_scan(*arguments, **options):
+        found = scan_costs(*arguments, **options)
+        # Smaller potentials are feasible, too.
+        found = found._replace(alpha=found.alpha - len(bounds))
+        bounds.append(marginals.bound(found.alpha, found.beta))
+        return found
+
+    monkeypatch.setattr(generation, "starting_flow", start_without_a_pool)
+    monkeypatch.setattr(generation, "scan_costs", worsening_scan)
+    found = generate_columns(problem, rule(500, EXACT))
+    assert len(bounds) > 1
+    assert max(bounds) > bounds[-1]
+    assert_allclose(found.lower_bound, costs.unit * max(bounds), rtol=1e-12)
+    bound = problem.marginals.bound(found.alpha, found.beta)
+    assert_allclose(found.lower_bound, bound, rtol=1e-12)
+
+
+@pytest.mark.parametrize("width", [1e-9, 1e-3])
+def test_a_box_that_cuts_off_the_optimum_is_grown(width, monkeypatch):
+    starting_flow = generation.starting_flow
+
+    def boxed_start(*arguments):
+        *start, box = starting_flow(*arguments)
+        return *start, box._replace(width=width)
+
+    monkeypatch.setattr(generation, "starting_flow", boxed_start)
+    sources, target = gaussians(100)
+    check_optimum(sources, target, "euclidean")

@@ -91,6 +91,51 @@ def test_a_simplex_that_does_not_end_is_a_failure(monkeypatch):
         network_simplex(a, b, arcs, np.full(n + m, 1e3), np.zeros(n), np.zeros(m))
 
 
+def misplace(share):
+    def spoil(mass, alpha):
+        mass[mass.argmax()] += share * network._MASS
+
+    return spoil
+
+
+def flow_backwards(mass, alpha):
+    mass[mass.argmin()] = -1e-9 * network._MASS
+
+
+def lose_a_potential(mass, alpha):
+    alpha[0] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (misplace(1e-12), None),
+        (misplace(1e-10), "misplaced 2e-10 of the mass"),
+        (misplace(-1e-10), "misplaced 2e-10 of the mass"),
+        (flow_backwards, "misplaced .* of the mass"),
+        (lose_a_potential, "misplaced .* of the mass"),
+    ],
+)
+def test_a_simplex_that_misplaces_mass_is_a_failure(spoil, message, monkeypatch):
+    simplex = network.emd_c_sparse
+
+    def spoiled_simplex(*arguments):
+        i, j, mass, value, alpha, beta, status = simplex(*arguments)
+        spoil(mass, alpha)
+        return i, j, mass, value, alpha, beta, status
+
+    monkeypatch.setattr(network, "emd_c_sparse", spoiled_simplex)
+    problem = block_problem(2)
+    arcs, (n, m) = all_arcs(problem)[0], problem.cost.shape
+    a, b = problem.marginals.masses @ WEIGHTS, problem.marginals.target
+    given = a, b, arcs, np.full(n + m, 1e3), np.zeros(n), np.zeros(m)
+    if message is None:
+        assert_allclose(network_simplex(*given).mass.sum(), 2, rtol=1e-9)
+    else:
+        with pytest.raises(SolverFailed, match=message):
+            network_simplex(*given)
+
+
 @pytest.mark.parametrize("lost", [0.0, 1e-13])
 def test_stranded_mass_is_coupled(lost):
     cost = block_problem(3).cost
@@ -152,6 +197,18 @@ def test_mass_that_the_pool_strands_gets_arcs_of_its_own():
     _, pool, flow, box = starting_flow(problem, WEIGHTS, start)
     assert flow.stranded <= 1e-12 or box.is_wide(problem.cost)
     assert set(pool.target) == set(range(cost.shape[1]))
+    assert reduced_costs(pool, flow.alpha, flow.beta).min() > -1e-7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_that_strands_mass_at_the_start_is_grown(seed, monkeypatch):
+    monkeypatch.setattr(network, "_BOX", 1e-9)
+    problem = block_problem(seed)
+    start = entropic_start(problem)
+    _, pool, flow, box = starting_flow(problem, WEIGHTS, start)
+    assert box.width > 1e-9 * start.eps
+    assert flow.stranded <= 1e-13
+    assert_allclose(flow.mass[flow.is_real].sum(), 1, rtol=1e-12)
     assert reduced_costs(pool, flow.alpha, flow.beta).min() > -1e-7
 
 
