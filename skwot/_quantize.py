@@ -13,7 +13,7 @@ from skwot._callbacks import run_tasks
 from skwot._compat import Interval, StrOptions, validate_params
 from skwot._ot.metrics import ALIASES, METRICS
 from skwot._unmixing.chunks import run_on_dask, split_chunks
-from skwot._unmixing.merging import Goal, merge, move_chunk, with_seeds
+from skwot._unmixing.merging import Goal, merge, move_chunk, seeds_of
 from skwot._unmixing.results import QuantizationResult
 
 
@@ -60,9 +60,10 @@ def quantize(
         Largest number of points. Centres are found by k-means in each chunk. The
         result depends on how the sample is divided into chunks.
     points : array-like of shape (n_points, n_features), default=None
-        Each row moves to the nearest of these points instead. Give all sources and the
-        target the same points: a target that is a mixture of the sources then remains
-        one, so that few points are enough for accurate weights.
+        Each row moves to the nearest of these points instead, in Euclidean distance;
+        nothing is random then. Give all sources and the target the same points: a
+        target that is a mixture of the sources then remains one, so that few points are
+        enough for accurate weights.
     sample_weight : array-like of shape (n_samples,), default=None
         Mass of each row; with a dask collection one of dask, in the same chunks. None
         if `X` is an iterable of chunks.
@@ -134,7 +135,8 @@ def quantize(
             f"n_jobs must be None for objects of dask, whose scheduler computes them; "
             f"got {n_jobs}."
         )
-    calls = ((chunk, goal, seed) for chunk, seed in with_seeds(chunks.parts, rng))
+    seeds = seeds_of(goal, rng)
+    calls = ((chunk, goal, next(seeds)) for chunk in chunks.parts)
     if chunks.on_dask:
         found = run_on_dask(move_chunk, list(calls))
     else:

@@ -1,6 +1,6 @@
 """Chunks of a sample moved to fewer points, and joined."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,22 +58,22 @@ class Moved(NamedTuple):
     columns: list[Any] | None = None
 
 
-def with_seeds(
-    parts: Iterable[Chunk], rng: np.random.RandomState
-) -> Iterable[tuple[Chunk, int]]:
-    """Draw the seed of each chunk when its turn comes.
+def seeds_of(goal: Goal, random_state: np.random.RandomState) -> Iterator[int]:
+    """Draw the seed of one chunk after the other, if anything is random.
 
     Parameters
     ----------
-    parts : iterable of Chunk
-    rng : RandomState
+    goal : Goal
+    random_state : RandomState
 
     Yields
     ------
-    chunk : Chunk
-    seed : int
+    int
+        Zero if the points are given.
     """
-    return ((part, rng.randint(np.iinfo(np.int32).max)) for part in parts)
+    while True:
+        given = goal.points is not None
+        yield 0 if given else random_state.randint(np.iinfo(np.int32).max)
 
 
 def move_chunk(chunk: Chunk, goal: Goal, seed: int) -> Moved | None:

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skwot._unmixing.chunks import Chunk
-from skwot._unmixing.merging import Goal, Moved, merge, move_chunk, with_seeds
+from skwot._unmixing.merging import Goal, Moved, merge, move_chunk, seeds_of
 
 FREE = Goal(None, 2, "euclidean", None)
 RNG = np.random.RandomState
@@ -33,9 +33,16 @@ def test_a_chunk_without_mass_is_nothing():
 
 
 def test_seeds_are_drawn_in_order():
-    pairs = list(with_seeds("ab", RNG(3)))
+    seeds = seeds_of(FREE, RNG(3))
     expected = RNG(3).randint(np.iinfo(np.int32).max, size=2)
-    assert pairs == [("a", expected[0]), ("b", expected[1])]
+    assert [next(seeds), next(seeds)] == expected.tolist()
+
+
+def test_nothing_is_drawn_where_points_are_given():
+    random_state = RNG(3)
+    seeds = seeds_of(Goal(np.zeros((1, 1)), None, "euclidean", None), random_state)
+    assert [next(seeds), next(seeds)] == [0, 0]
+    assert random_state.randint(1000) == RNG(3).randint(1000)
 
 
 @pytest.mark.parametrize(
