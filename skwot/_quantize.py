@@ -63,7 +63,7 @@ def quantize(
         Each row moves to the nearest of these points instead, in Euclidean distance;
         nothing is random then. Give all sources and the target the same points: a
         target that is a mixture of the sources then remains one, so that few points are
-        enough for accurate weights.
+        enough for accurate weights. One that is shifted against the sources needs many.
     sample_weight : array-like of shape (n_samples,), default=None
         Mass of each row; with a dask collection one of dask, in the same chunks. None
         if `X` is an iterable of chunks.
