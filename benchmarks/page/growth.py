@@ -32,19 +32,21 @@ STEPS = """
 """
 
 CONCLUSION = """
+    How many rows ten minutes are enough for, below, is extrapolated from the last line.
+
     - **The default** with several features takes a little more than the square of the
-    rows. Ten minutes are enough for about {exact} rows a side with these sources.
+    rows: about {exact} rows in each source and in the target.
 
     - **One feature** is sorted, and millions of rows take seconds.
 
     - **loss="semirelaxed"** takes products of source rows and target rows, and little
-    memory: about {likely} rows a side in ten minutes.
+    memory: about {likely} rows.
 
     - **loss="sinkhorn"** holds matrices of costs, between sources, too. It is for some
     thousand rows.
 
-    - **max_support** grows with the rows, so that ten minutes are enough for about
-    {fewer} rows in each source and in the target, and memory ends before time.
+    - **max_support** grows with the rows: about {fewer} rows, for which memory ends
+    before time.
 
     - **quantize** to given points grows with rows times points, and needs memory for
     one chunk.
@@ -61,23 +63,23 @@ KINDS = [
     ),
     (
         ":func:`quantize` to given points",
-        "as before; the error is the exact cost of the move",
+        "the optimum for the moved samples; ``error`` is the exact cost of the move",
     ),
     (
         ":func:`quantize` with ``max_support``, in chunks",
-        "as before; the error is a bound on that cost",
+        "the optimum for the moved samples; ``error`` is a bound on the cost of the move",
     ),
     (
-        "``n_jobs``, or any cluster",
+        "``n_jobs``, or a cluster of processors of one kind",
         "the same numbers as in one process, to the last bit",
     ),
 ]
 
 WEIGHTS = """
-    A bound on the loss says little about the weights, as all samples move alike. To
-    common points they move exactly alike: a target that is a mixture of the sources
-    remains one, and its weights are found up to sampling error, however few points
-    there are.
+    A bound on the loss says little about the weights. If all samples move to the same
+    points, a target that is a mixture of the sources remains one, and its weights are
+    found up to sampling error, however few points there are. A target from another
+    batch is no exact mixture, and needs many: see :ref:`how_to_large_samples`.
 """
 
 BEYOND = """
@@ -134,10 +136,14 @@ def power(records, varies):
     return np.log(last["seconds"] / before["seconds"]) / np.log(sizes)
 
 
-def rows_in(records, limit):
-    """How many rows a time would be enough for, rounded down to two digits."""
+def rows_in(limit, records, least):
+    """How many rows a time would be enough for, rounded down to two digits.
+
+    The power with which time grows is that of the last two sizes, or a larger one that
+    is known.
+    """
     last = records[-1]
-    factor = (limit / last["seconds"]) ** (1 / power(records, "n"))
+    factor = (limit / last["seconds"]) ** (1 / max(power(records, "n"), least))
     size = last["sizes"]["n"] * factor
     unit = 10 ** (int(np.log10(size)) - 1)
     return f"{int(size // unit * unit):,}"
@@ -164,11 +170,11 @@ def steps(records):
         )
     header = ["step", "sizes", "seconds", "MiB", "power"]
     limits = {
-        name: rows_in(found[step, "n"], 600)
-        for name, step in [
-            ("exact", "wasserstein"),
-            ("likely", "semirelaxed"),
-            ("fewer", "max_support"),
+        name: rows_in(600, found[step, "n"], least)
+        for name, step, least in [
+            ("exact", "wasserstein", 2),
+            ("likely", "semirelaxed", 2),
+            ("fewer", "max_support", 1),
         ]
     }
     return (
