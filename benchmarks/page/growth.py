@@ -32,7 +32,7 @@ STEPS = """
 """
 
 CONCLUSION = """
-    How many rows ten minutes are enough for, below, is extrapolated from the last line.
+    What ten minutes are enough for is extrapolated from the largest size measured.
 
     - **The default** with several features takes a little more than the square of the
     rows: about {exact} rows in each source and in the target.
@@ -67,7 +67,7 @@ KINDS = [
     ),
     (
         ":func:`quantize` with ``max_support``, in chunks",
-        "the optimum for the moved samples; ``error`` is a bound on the cost of the move",
+        "the optimum for the moved samples; ``error`` bounds the cost of the move",
     ),
     (
         "``n_jobs``, or a cluster of processors of one kind",
