@@ -27,7 +27,8 @@ BEGINNING = """
 
 STEPS = """
     Each line changes one size and keeps the others: 2,000 rows in each source and in
-    the target, five sources, five features, Gaussians that overlap. The last column is
+    the target, five sources, five features, Gaussians that overlap. ``quantize`` has
+    1,000,000 rows to move, and the flow 20 components as its target. The last column is
     the power of the size with which the time grows, between the last two sizes.
 """
 
