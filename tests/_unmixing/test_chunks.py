@@ -35,7 +35,6 @@ SAMPLES = {
     "a list of arrays": [ROWS[:2], ROWS[2:]],
     "a list of lists": [ROWS[:2].tolist(), ROWS[2:].tolist()],
     "a tuple of frames": (pd.DataFrame(ROWS[:2]), pd.DataFrame(ROWS[2:])),
-    "an iterator": iter([ROWS[:2], ROWS[2:]]),
     "functions": [lambda: ROWS[:2], lambda: (ROWS[2:], None)],
     "pairs": [(ROWS[:2], None), (ROWS[2:], np.ones(4))],
     "a chunk of no rows": [ROWS[:0], ROWS],
@@ -52,6 +51,11 @@ def test_all_kinds_of_samples_are_the_same_rows(name):
     points, masses = joined(read(SAMPLES[name]))
     assert_array_equal(points, ROWS)
     assert_array_equal(masses, np.ones(6))
+
+
+def test_an_iterator_is_gone_through_once():
+    points, _ = joined(read(iter([ROWS[:2], ROWS[2:]])))
+    assert_array_equal(points, ROWS)
 
 
 @pytest.mark.parametrize(
