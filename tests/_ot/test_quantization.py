@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import Measure, canonical_measure, moments
 from skwot._ot.metrics import read_metric
-from skwot._ot.quantization import loss_error, quantize
+from skwot._ot.quantization import cost_of_moves, loss_error, move_to, quantize
 from skwot._ot.transport import solve_transport
 
 
@@ -104,3 +104,37 @@ def test_heavy_atoms_attract_the_centres():
         for seed in range(10)
     ]
     assert_allclose(min(costs), 2.1**2 * (100 / 101) / 201)
+
+
+@pytest.mark.parametrize("scales", [[1.0, 100.0], [100.0, 1.0]])
+def test_the_nearest_of_given_points_is_that_in_units_of_the_metric(scales):
+    measure, points = sample(0), np.array([[1.0, 0.0], [0.0, 1.0], [50.0, 50.0]])
+    metric = read_metric("seuclidean", {"V": scales}, 2)
+    masses, cost = move_to(measure, points, metric)
+    costs = ground_cost(measure.points, points, metric)
+    nearest = costs.argmin(axis=1)
+    assert_allclose(masses, [measure.masses[nearest == k].sum() for k in range(3)])
+    assert masses[2] == 0  # so far away that nothing moves there
+    assert masses.dtype == np.float64
+    assert_allclose(cost, measure.masses @ costs.min(axis=1))
+
+
+@pytest.mark.parametrize("metric", ["braycurtis", "euclidean", "sqeuclidean"])
+def test_a_single_move_costs_what_it_costs(metric):
+    for moves in ([0.3], [0.0, 0.3, 0.0], [1.0, 0.0]):
+        assert_allclose(cost_of_moves(moves, metric), sum(moves), rtol=1e-15)
+    assert cost_of_moves([0.0, 0.0], metric) == 0
+    assert cost_of_moves([], metric) == 0
+
+
+@pytest.mark.parametrize(("metric", "power"), [("cityblock", 1), ("sqeuclidean", 2)])
+def test_moves_in_one_direction_attain_their_bound(metric, power):
+    lengths = [0.5, 1.0, 2.0]
+    total = cost_of_moves([length**power for length in lengths], metric)
+    assert_allclose(total, 3.5**power)
+
+
+def test_what_several_moves_cost_is_unknown_without_the_triangle_inequality():
+    assert np.isnan(cost_of_moves([0.3, 0.1], "braycurtis"))
+    assert np.isnan(cost_of_moves([np.nan, 0.1], "euclidean"))
+    assert np.isnan(cost_of_moves([np.nan, 0.0], "euclidean"))

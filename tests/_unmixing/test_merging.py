@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -25,6 +26,8 @@ def test_given_points_keep_their_order_and_may_be_empty():
     assert moved.points is points
     assert_allclose(moved.masses, [1, 0, 2])
     assert_allclose(moved.cost, 3)
+    twice = move_chunk(Chunk(0, [[1.0], [8.0], [-1.0]], [2.0] * 3), goal, 0)
+    assert_allclose(twice.cost, 6)
 
 
 def test_a_chunk_without_mass_is_nothing():
@@ -84,7 +87,7 @@ def test_to_given_points_the_cost_is_exact_for_any_metric():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ([], "X must have a row with mass; got none"),
+        ([], "^X must have a row with mass; got none"),
         (
             [Moved(np.ones((1, d)), np.ones(1), 0.0) for d in (1, 2)],
             r"one number of features; got \[1, 2\]",
@@ -101,4 +104,55 @@ def test_to_given_points_the_cost_is_exact_for_any_metric():
 )
 def test_what_cannot_be_joined_is_refused(parts, message):
     with pytest.raises(ValueError, match=message):
+        merge(parts, FREE, RNG(0))
+
+
+def test_the_metric_has_its_parameters_and_its_domain():
+    goal = Goal(np.array([[0.0, 0.0], [4.0, 1.0]]), None, "cityblock", {"w": [1, 9]})
+    moved = move_chunk(Chunk(0, [[3.0, 0.0], [3.0, 0.0], [3.0, 1.0]], None), goal, 0)
+    assert_allclose(moved.masses, [2, 1])
+    assert_allclose(moved.cost, 3 + 3 + 1)
+    with pytest.raises(ValueError, match=r"metric_params\['w'\] .* shape \(2,\)"):
+        move_chunk(
+            Chunk(0, [[3.0, 0.0]], None), goal._replace(metric_params={"w": [1]}), 0
+        )
+    angle = Goal(None, 2, "cosine", None)
+    with pytest.raises(
+        ValueError, match="metric='cosine' needs rows that are not zero"
+    ):
+        move_chunk(Chunk(0, np.zeros((3, 2)), None), angle, 0)
+
+
+def test_points_with_other_features_are_refused():
+    goal = Goal(np.zeros((4, 3)), None, "euclidean", None)
+    message = r"points must have the features of X, 2; got the shape \(4, 3\)"
+    with pytest.raises(ValueError, match=message):
+        move_chunk(Chunk(0, np.zeros((5, 2)), None), goal, 0)
+
+
+def test_a_chunk_keeps_the_names_of_its_columns_and_its_seed():
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    chunk = Chunk(0, pd.DataFrame(rows, columns=["b", "a"]), None)
+    one, same, other = (move_chunk(chunk, FREE, seed) for seed in (3, 3, 4))
+    assert one.columns == ["b", "a"]
+    assert_array_equal(one.points, same.points)
+    assert abs(one.points - other.points).max() > 0
+
+
+def test_what_is_joined_is_returned_whole():
+    part = Moved(np.array([[1.0], [2.0]]), np.array([3.0, 4.0]), 14.0)
+    points, weights, error = merge([part], FREE, RNG(0))
+    assert points is part.points
+    assert weights is part.masses
+    assert error == 2
+    goal = Goal(part.points, None, "euclidean", None)
+    points, weights, error = merge([part, part], goal, RNG(0))
+    assert points is part.points
+    assert_array_equal(weights, [6, 8])
+    assert error == 2
+
+
+def test_a_sum_of_weights_that_overflows_is_an_error_and_no_warning():
+    parts = [Moved(np.ones((1, 1)), np.array([1.5e308]), 0.0)] * 2
+    with pytest.raises(ValueError, match=r"^The weights of X must have a finite sum"):
         merge(parts, FREE, RNG(0))
