@@ -177,9 +177,12 @@ def _maximise_semi_dual(
         step = _newton_step(a, b, now, eps)
         reach = float(step.max() - step.min()) / eps
         trial = _semi_dual(a, b, cost, eps, now.g + step)
-        # A long step can lower the error by giving up atoms that are far away.
-        if not (reach <= 1 and trial.error < now.error / 2):
-            if now.error <= _ROUNDING_ERROR:
+        # A long step can lower the error by giving up atoms that are far away. They have
+        # no mass to speak of where the error is nearly rounding.
+        at_end = now.error <= _ROUNDING_ERROR
+        longest = _RADIUS if at_end else 1.0
+        if not (reach <= longest and trial.error < now.error / 2):
+            if at_end:
                 break
             trial = _careful_step(a, b, cost, eps, now, step, reach)
         now = trial

@@ -52,7 +52,7 @@ class UnmixingCase(NamedTuple):
         return Problem(*self.measures, metric, **parameters)
 
 
-def _weighted_sample(rng, size, n_features, centre):
+def weighted_sample(rng, size, n_features, centre):
     points = centre + rng.normal(size=(size, n_features))
     return points, rng.uniform(0.5, 2, size)
 
@@ -63,7 +63,7 @@ def reweighted_sources(draw):
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     n_sources, n_features = draw(st.integers(1, 6)), draw(st.integers(1, 3))
     sources = [
-        _weighted_sample(rng, draw(st.integers(2, 8)), n_features, 2 * k)
+        weighted_sample(rng, draw(st.integers(2, 8)), n_features, 2 * k)
         for k in range(n_sources)
     ]
     weights = rng.dirichlet(np.ones(n_sources))
@@ -103,12 +103,12 @@ def overlapping_sources(seed, *, n_sources=None, repeated=False):
     n_sources = n_sources or int(rng.integers(1, 9))
     n_features = int(rng.integers(1, 4))
     sources = [
-        _weighted_sample(rng, int(rng.integers(2, 9)), n_features, rng.normal())
+        weighted_sample(rng, int(rng.integers(2, 9)), n_features, rng.normal())
         for _ in range(n_sources)
     ]
     if repeated:
         sources.append(sources[0])
-    target = _weighted_sample(rng, 15, n_features, 0.0)
+    target = weighted_sample(rng, 15, n_features, 0.0)
     return UnmixingCase(sources, target, None, None)
 
 

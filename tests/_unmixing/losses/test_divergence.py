@@ -22,7 +22,13 @@ from tests._unmixing.checks import (
     without_some_atoms,
 )
 from tests.divergence import sinkhorn_divergence
-from tests.generators.measures import overlapping_sources, reweighted_sources, rule
+from tests.generators.measures import (
+    UnmixingCase,
+    overlapping_sources,
+    reweighted_sources,
+    rule,
+    weighted_sample,
+)
 
 
 def objective_of(case, metric="euclidean", reg=0.05):
@@ -58,6 +64,23 @@ def test_mixture_of_the_sources_is_recovered(case):
     assert found.converged
     assert 0 <= found.value <= 1e-11
     assert_allclose(found.weights, case.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [3, 885, 913, 1444, 1590])
+def test_the_last_digits_of_a_mixture(seed):
+    # Steps of more than a temperature were not made at the end.
+    rng = np.random.default_rng(seed)
+    sources = [weighted_sample(rng, 3, 3, 0), weighted_sample(rng, 2, 3, 2)]
+    weights = rng.dirichlet(np.ones(2))
+    masses = [
+        weight * mass / mass.sum()
+        for weight, (_, mass) in zip(weights, sources, strict=True)
+    ]
+    target = np.concatenate([points for points, _ in sources]), np.concatenate(masses)
+    found = solve_bundle(
+        objective_of(UnmixingCase(sources, target, weights, 0.0)), rule(500, 1e-4)
+    )
+    assert 0 <= found.value <= 1e-12
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock"])
