@@ -177,8 +177,8 @@ def _maximise_semi_dual(
         step = _newton_step(a, b, now, eps)
         reach = float(step.max() - step.min()) / eps
         trial = _semi_dual(a, b, cost, eps, now.g + step)
-        # A long step can lower the error by giving up atoms that are far away. They have
-        # no mass to speak of where the error is nearly rounding.
+        # A long step can lower the error by giving up atoms that are far away. They
+        # have no mass to speak of where the error is nearly rounding.
         at_end = now.error <= _ROUNDING_ERROR
         longest = _RADIUS if at_end else 1.0
         if not (reach <= longest and trial.error < now.error / 2):
