@@ -12,7 +12,7 @@ from sklearn.utils.parallel import delayed
 from skwot._callbacks import run_tasks
 from skwot._compat import Interval, StrOptions, validate_params
 from skwot._ot.metrics import ALIASES, METRICS
-from skwot._unmixing.chunks import run_on_dask, split_chunks
+from skwot._unmixing.chunks import columns_of, run_on_dask, split_chunks
 from skwot._unmixing.merging import Goal, merge, move_chunk, seeds_of
 from skwot._unmixing.results import QuantizationResult
 
@@ -124,10 +124,11 @@ def quantize(
             "Exactly one of max_support and points must be given; "
             f"got {'neither' if points is None else 'both'}."
         )
-    given = None
+    given, columns = None, None
     if points is not None:
+        columns = columns_of(points)
         given = check_array(points, dtype=np.float64, input_name="points")
-    goal = Goal(given, max_support, metric, metric_params)
+    goal = Goal(given, max_support, metric, metric_params, columns)
     rng = check_random_state(random_state)
     chunks = split_chunks(X, sample_weight, 20 * (max_support or 0))
     if chunks.on_dask and n_jobs is not None:

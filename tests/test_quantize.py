@@ -279,6 +279,13 @@ def test_parameters_that_are_wrong(arguments, message):
         quantize(sample(n=20), **arguments)
 
 
+def test_points_of_a_frame_know_their_columns():
+    X = pd.DataFrame(sample(n=20), columns=["a", "b"])
+    assert_allclose(quantize(X, points=X[:3]).weights.sum(), 20)
+    with pytest.raises(ValueError, match="points must have the columns of X in the"):
+        quantize(X, points=X[["b", "a"]][:3])
+
+
 def test_dask_decides_on_its_workers():
     with pytest.raises(ValueError, match="n_jobs must be None for objects of dask"):
         quantize(dask.delayed(sample()), 3, n_jobs=2)

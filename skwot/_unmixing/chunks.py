@@ -55,7 +55,7 @@ class Chunk(NamedTuple):
         if isinstance(rows, tuple) and len(rows) == 2:
             rows, masses = rows
         refuse_unreadable(**{name: rows, f"the weights of {name}": masses})
-        columns = list(rows.columns) if hasattr(rows, "columns") else None
+        columns = columns_of(rows)
         points = check_array(
             rows, dtype=np.float64, ensure_min_samples=0, input_name=name
         )
@@ -72,6 +72,11 @@ class Chunk(NamedTuple):
         except ValueError as error:
             raise ValueError(f"the weights of {name} are wrong: {error}") from error
         return Rows(points, checked, columns)
+
+
+def columns_of(X: Any) -> list[Any] | None:
+    """Names of the columns of a data frame; None for anything else."""
+    return list(X.columns) if hasattr(X, "columns") else None
 
 
 class Rows(NamedTuple):

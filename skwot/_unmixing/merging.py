@@ -24,12 +24,15 @@ class Goal(NamedTuple):
         or else at most so many centres.
     metric : str or callable
     metric_params : dict or None
+    columns : list or None
+        Names of the features of the points, if they have names.
     """
 
     points: Array | None
     max_support: int | None
     metric: str | Callable[..., Any]
     metric_params: dict[str, Any] | None
+    columns: list[Any] | None = None
 
     def metric_between(self, points: Array) -> Metric:
         """Read the metric, and refuse points that it is not for."""
@@ -103,6 +106,11 @@ def move_chunk(chunk: Chunk, goal: Goal, seed: int) -> Moved | None:
         raise ValueError(
             f"points must have the features of X, {points.shape[1]}; got the shape "
             f"{goal.points.shape}."
+        )
+    if None not in (goal.columns, columns) and goal.columns != columns:
+        raise ValueError(
+            "points must have the columns of X in the same order; got "
+            f"{goal.columns}, expected {columns}."
         )
     metric = goal.metric_between(points)
     moved = _move(points, masses, goal, metric, np.random.RandomState(seed))

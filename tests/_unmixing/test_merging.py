@@ -156,3 +156,13 @@ def test_a_sum_of_weights_that_overflows_is_an_error_and_no_warning():
     parts = [Moved(np.ones((1, 1)), np.array([1.5e308]), 0.0)] * 2
     with pytest.raises(ValueError, match=r"^The weights of X must have a finite sum"):
         merge(parts, FREE, RNG(0))
+
+
+def test_points_with_columns_in_another_order_are_refused():
+    goal = Goal(np.zeros((1, 2)), None, "euclidean", None, ["b", "a"])
+    frame = pd.DataFrame([[1.0, 2.0]], columns=["a", "b"])
+    message = r"points must have the columns .* got \['b', 'a'\], expected \['a', 'b'\]"
+    with pytest.raises(ValueError, match=message):
+        move_chunk(Chunk(0, frame, None), goal, 0)
+    assert move_chunk(Chunk(0, frame[["b", "a"]], None), goal, 0).masses == 1
+    assert move_chunk(Chunk(0, frame.to_numpy(), None), goal, 0).masses == 1
