@@ -167,11 +167,11 @@ def _maximise_semi_dual(
     eps: float,
     g: Tensor,
     tol: float = MARGINAL_ERROR,
-    max_iter: int = _MAX_ITER,
+    max_iter: int | None = None,
 ) -> _SemiDual:
     """Maximise ``<a, softmin(g)> + <b, g>``, whose gradient is b less the marginal."""
     now = _semi_dual(a, b, cost, eps, g)
-    for _ in range(max_iter):
+    for _ in range(_MAX_ITER if max_iter is None else max_iter):
         if now.error <= tol:
             break
         step = _newton_step(a, b, now, eps)

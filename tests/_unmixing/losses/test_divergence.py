@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from numpy.testing import assert_allclose
 
+from skwot._ot import entropic
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.measures import (
     Measure,
@@ -373,3 +374,38 @@ def test_what_a_scaling_of_mu_costs_a_plane(factor):
     lost = objective.eps * (np.log(factor) + (1 - factor**2) / 2)
     touching = plane.slope @ weights + plane.offset
     assert_allclose(value - touching, lost, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planes_of_the_same_masses_still_touch_the_loss(seed):
+    objective = objective_of(overlapping_sources(seed, n_sources=3))
+    points = np.random.default_rng(0).dirichlet(np.ones(3), size=4)
+    found = [objective(weights) for weights in points]
+    planes = [one.plane for one in found]
+    replicate = objective.reweighted(objective.marginals, planes, points[0])
+    for one, plane in zip(found, replicate.free_planes(), strict=True):
+        assert_allclose(
+            plane.slope @ one.weights + plane.offset, one.value, rtol=1e-9, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_ends_early_is_valued_from_above(monkeypatch, seed, n_steps):
+    objective = objective_of(overlapping_sources(seed, n_sources=3))
+    weights = np.random.default_rng(seed).dirichlet(np.ones(3))
+    masses = objective._tensor(objective.marginals.masses @ weights)
+    solved = objective._solve_transport(masses)
+    exact = objective._transport_above(masses, solved)
+    monkeypatch.setattr(entropic, "_MAX_ITER", n_steps)
+    early = objective._solve_transport(masses)
+    above = objective._transport_above(masses, early)
+    dual = float(masses @ early.f + objective._b @ early.g)
+    assert dual <= exact + 1e-12
+    assert above >= exact - 1e-12
+    # The way to the solution is no longer than what is assumed of it.
+    way = early.g - solved.g
+    assert early.error * float(way.max() - way.min()) / 2 <= above - dual + 1e-12
+    # Half the error is what has to move, and it moves no further than this.
+    reach = float(early.g.max() - early.g.min() + objective._cost.max())
+    assert_allclose(above - dual, early.error * reach / 2, atol=1e-12)
