@@ -275,3 +275,26 @@ def test_exponents_stay_positive():
     logs = -np.eye(2)[source][:, :, None]  # the wrong source is always the likelier
     found = _Fit(source, debias=True, exponents=True)(logs)
     assert_allclose(found.exponents, 1e-3)
+
+
+def test_a_row_is_left_out_of_the_centre_that_it_went_to():
+    rng = np.random.default_rng(0)
+    sources = [canonical_measure(rng.normal(k, size=(60, 2))) for k in range(2)]
+    fewer = [quantize(one, 7, "euclidean", np.random.RandomState(0)) for one in sources]
+    stacked = stack_measures([one.measure for one in fewer])
+    rows = _hold_out(sources, fewer, stacked)
+    (logs,) = _log_densities(rows, stacked, "euclidean", np.array([0.3]))
+    masses = stacked.masses.toarray()
+    for r, (point, k, atom) in enumerate(
+        zip(rows.points, rows.source, rows.atom, strict=True)
+    ):
+        # The centre is the mean of its rows, of mass 1/60 each, without this one.
+        mass = masses[atom, k]
+        rest = mass - 1 / 60
+        centres, own = stacked.points.copy(), masses.copy()
+        own[atom, k] = rest if rest > 1e-9 else 0.0
+        if rest > 1e-9:
+            centres[atom] = (mass * centres[atom] - point / 60) / rest
+        kernel = np.exp(-np.linalg.norm(centres - point, axis=1) / 0.3)
+        densities = kernel @ own / own.sum(axis=0)
+        assert_allclose(np.exp(logs[r]), densities, rtol=1e-9, atol=1e-300)
