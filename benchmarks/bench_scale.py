@@ -22,7 +22,6 @@ import signal
 import tempfile
 import threading
 import time
-import warnings
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -245,7 +244,6 @@ def main():
     parser.add_argument("--bags", type=int, default=2000)
     parser.add_argument("--kill", type=float)
     options = parser.parse_args()
-    warnings.filterwarnings("ignore", message="Sending large graph")
     if options.what == "rows":
         run_rows(options.rows, options.kill)
     else:

@@ -1342,7 +1342,7 @@ class WassersteinUnmixer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Esti
         problems = self._problems(targets, metric)
         settings = self._settings()
         seeds = check_random_state(random_state).randint(
-            np.iinfo(np.int32).max, size=len(problems)
+            _LARGEST_SEED, size=len(problems)
         )
         task = Task.of(self, "goodness_of_fit", len(problems), X=X)
         found = [

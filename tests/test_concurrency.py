@@ -18,7 +18,7 @@ import joblib
 import numpy as np
 import pytest
 import threadpoolctl
-from distributed import Client, KilledWorker, LocalCluster
+from distributed import KilledWorker
 from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 from sklearn.utils.parallel import delayed as delayed_by_sklearn
@@ -35,6 +35,7 @@ from tests.concurrency import (
     threads_and_forks,
     watchdog,
 )
+from tests.workers import two_workers
 
 LONG = bool(os.environ.get("SKWOT_FAULTS"))
 
@@ -103,8 +104,7 @@ def cluster():
     with (
         warnings.catch_warnings(),
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made,
-        Client(made) as client,
+        two_workers() as client,
     ):
         warnings.simplefilter("ignore")
         yield client

@@ -11,13 +11,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skwot import QuantizationResult, WassersteinUnmixer, quantize, stack_sources
 from skwot._ot.ground_costs import ground_cost
 from skwot._ot.transport import solve_transport
 from skwot.datasets import make_unmixing
+from tests.workers import two_workers
 
 
 def sample(seed=0, n=600, d=2):
@@ -139,10 +139,7 @@ def deadly_chunk(number, folder):
 def test_on_a_cluster_of_dask(tmp_path):
     chunks = [sample(number, n=250, d=3) for number in range(8)]
     expected = quantize(chunks, 20, random_state=0)
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made,
-        Client(made) as client,
-    ):
+    with two_workers() as client:
         lazy = [dask.delayed(chunk) for chunk in chunks]
         assert_same(quantize(lazy, 20, random_state=0), expected)
         futures = client.scatter(chunks)

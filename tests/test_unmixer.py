@@ -9,8 +9,7 @@ import polars as pl
 import pytest
 import skops.io as skops
 import torch
-from distributed import Client, LocalCluster
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import poisson
@@ -31,6 +30,7 @@ from tests.generators.measures import (
     overlapping_sources,
     reweighted_sources,
 )
+from tests.workers import two_workers
 
 PRECISE = {"tol": 1e-10}
 
@@ -139,6 +139,8 @@ def test_units_do_not_matter(seed, unit):
     assert_allclose(other.loss_, unit * one.loss_, rtol=1e-12)
 
 
+@of_random_rows
+@example(34, 1e-6)  # of which the rows are no mixture
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 10_000), st.sampled_from([1e-6, 1e-2, 1e2, 1e6]))
 def test_units_do_not_matter_to_the_descent(seed, unit):
@@ -315,13 +317,7 @@ def test_groups_on_a_dask_cluster():
     unmixer = WassersteinUnmixer().fit(X, y)
     alone = [unmixer.unmix(target[groups == group]) for group in range(100)]
     unmixer.set_params(n_jobs=2)
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0"
-        ) as cluster,
-        Client(cluster),
-        joblib.parallel_config(backend="dask"),
-    ):
+    with two_workers(), joblib.parallel_config(backend="dask"):
         together = unmixer.unmix(target, groups=groups)
     assert_array_equal(together, alone)
 

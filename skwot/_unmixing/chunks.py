@@ -5,7 +5,7 @@ these. It is read where it is used, in a process of joblib or on a worker of das
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,14 +142,10 @@ def split_chunks(X: Any, sample_weight: ArrayLike | None, least: int) -> Chunks:
             f"may be a pair of rows and weights; got {type(sample_weight).__name__}."
         )
     chunks = iter([X] if is_lazy(X) else X)
-    first = list(_take(chunks, 1))
-    on_dask = any(is_lazy(part) for part in _as_pair(first[0])) if first else False
+    first = list(islice(chunks, 1))
+    on_dask = any(is_lazy(part) for chunk in first for part in _as_pair(chunk))
     parts = _number(_as_pair(chunk) for chunk in chain(first, chunks))
     return Chunks(list(parts) if on_dask else parts, on_dask)
-
-
-def _take(chunks: Iterator[Any], size: int) -> Iterator[Any]:
-    return (chunk for _, chunk in zip(range(size), chunks, strict=False))
 
 
 def _number(pairs: Iterable[tuple[Any, Any]]) -> Iterator[Chunk]:
